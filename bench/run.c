@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#include "run.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Where all wait for each other before the clock starts; in memory that children share. */
+struct gate {
+    _Atomic unsigned ready;
+    _Atomic unsigned open;
+};
+
+/* One that runs beside the caller, and what it does there. */
+struct peer {
+    void (*body)(const struct peer *peer);
+    void (*settle)(const struct peer *peer); /* in a child: gives up what the body does not use */
+    const struct transport *transport;
+    struct lane *lane;
+    struct lane *back; /* for round trips */
+    struct gate *gate;
+    unsigned producer;
+    uint64_t first, count;
+    pid_t child;
+    pthread_t thread;
+};
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/* ------------------------------------------------------------------ gate and peers */
+
+static struct gate *gate_make(void)
+{
+    struct gate *gate =
+        mmap(NULL, sizeof *gate, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (gate == MAP_FAILED)
+        fail("map a page", strerror(errno));
+    return gate;
+}
+
+static void gate_enter(struct gate *gate)
+{
+    atomic_fetch_add(&gate->ready, 1);
+    while (!atomic_load(&gate->open))
+        sched_yield();
+}
+
+static void gate_open(struct gate *gate, unsigned peers)
+{
+    while (atomic_load(&gate->ready) != peers)
+        sched_yield();
+    atomic_store(&gate->open, 1);
+}
+
+static void *in_thread(void *argument)
+{
+    const struct peer *peer = argument;
+    gate_enter(peer->gate);
+    peer->body(peer);
+    return NULL;
+}
+
+static void peer_start(struct peer *peer, bool processes)
+{
+    if (!processes) {
+        int error = pthread_create(&peer->thread, NULL, in_thread, peer);
+        if (error)
+            fail("start a thread", strerror(error));
+        return;
+    }
+    peer->child = fork();
+    if (peer->child == -1)
+        fail("fork", strerror(errno));
+    if (peer->child == 0) {
+        peer->settle(peer);
+        in_thread(peer);
+        _exit(EXIT_SUCCESS);
+    }
+}
+
+static void peer_wait(const struct peer *peer, bool processes)
+{
+    int status = 0;
+    if (!processes)
+        pthread_join(peer->thread, NULL);
+    else if (waitpid(peer->child, &status, 0) == -1 || status != 0)
+        fail("run a child", "it failed");
+}
+
+/* ------------------------------------------------------------------ a stream of messages */
+
+static void settle_producer(const struct peer *peer)
+{
+    peer->transport->only_send(peer->lane, peer->producer);
+}
+
+static void produce(const struct peer *peer)
+{
+    peer->transport->send(peer->lane, peer->producer, peer->first, peer->count);
+}
+
+/* Of all that the peer sends: first + (first + 1) + ... */
+static uint64_t sum_of(const struct peer *peer)
+{
+    return peer->count * peer->first + peer->count * (peer->count - 1) / 2;
+}
+
+double run_stream(const struct transport *transport, bool processes, unsigned producers,
+                  size_t size, uint64_t count)
+{
+    struct lane *lane = transport->open(size, producers);
+    if (!lane)
+        return -1;
+    struct gate *gate = gate_make();
+    struct peer peers[MOST_PRODUCERS];
+    const uint64_t share = count / producers;
+    uint64_t expected = 0;
+
+    for (unsigned i = 0; i < producers; i++) {
+        peers[i] = (struct peer){.body = produce,
+                                 .settle = settle_producer,
+                                 .transport = transport,
+                                 .lane = lane,
+                                 .gate = gate,
+                                 .producer = i,
+                                 .first = (uint64_t)i << 40,
+                                 .count = i == 0 ? count - share * (producers - 1) : share};
+        expected += sum_of(&peers[i]);
+        peer_start(&peers[i], processes);
+    }
+    if (processes)
+        transport->only_receive(lane);
+
+    gate_open(gate, producers);
+    double start = now();
+    uint64_t sum = transport->receive(lane, count);
+    double seconds = now() - start;
+
+    for (unsigned i = 0; i < producers; i++)
+        peer_wait(&peers[i], processes);
+    if (sum != expected)
+        fail(transport->name, "what arrived is not what was sent");
+    transport->close(lane);
+    munmap(gate, sizeof *gate);
+    return seconds;
+}
+
+/* ------------------------------------------------------------------ round trips */
+
+static void settle_echo(const struct peer *peer)
+{
+    peer->transport->only_receive(peer->lane);
+    peer->transport->only_send(peer->back, 0);
+}
+
+static void echo(const struct peer *peer)
+{
+    for (uint64_t i = 0; i < peer->count; i++)
+        peer->transport->send(peer->back, 0, peer->transport->receive(peer->lane, 1), 1);
+}
+
+static void time_round_trips(const struct peer *peer, double *times)
+{
+    double before = now();
+    for (size_t i = 0; i < peer->count; i++) {
+        peer->transport->send(peer->lane, 0, i, 1);
+        if (peer->transport->receive(peer->back, 1) != i)
+            fail(peer->transport->name, "what came back is not what was sent");
+        double after = now();
+        times[i] = after - before;
+        before = after;
+    }
+}
+
+bool run_round_trips(const struct transport *transport, bool processes, size_t count, double *times)
+{
+    struct peer peer = {.body = echo,
+                        .settle = settle_echo,
+                        .transport = transport,
+                        .lane = transport->open(sizeof(uint64_t), 1),
+                        .count = count};
+    if (!peer.lane)
+        return false;
+    peer.back = transport->open(sizeof(uint64_t), 1);
+    if (!peer.back)
+        fail(transport->name, "cannot open a second one");
+    peer.gate = gate_make();
+    peer_start(&peer, processes);
+    if (processes) { /* before the gate opens: the child takes our receiver's seat */
+        transport->only_send(peer.lane, 0);
+        transport->only_receive(peer.back);
+    }
+    gate_open(peer.gate, 1);
+    time_round_trips(&peer, times);
+
+    peer_wait(&peer, processes);
+    transport->close(peer.lane);
+    transport->close(peer.back);
+    munmap(peer.gate, sizeof *peer.gate);
+    return true;
+}

@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libmpsc: multi-producer, single-consumer channels between threads and processes.
+ *
+ * A channel is one queue with any number of senders and one receiver at a time: Rust's
+ * std::sync::mpsc, living in a POSIX shared-memory segment, so that the same calls serve threads,
+ * forked children and unrelated processes. There is no daemon. Messages are bytes; they arrive
+ * whole, once, and in the order in which they were sent. When the last sender is gone the receiver
+ * is told, when the receiver is gone the senders are.
+ *
+ *      mpsc_sender *tx;
+ *      mpsc_receiver *rx;
+ *      if (mpsc_channel(sizeof(int), &tx, &rx) != MPSC_OK) ...
+ *      mpsc_send(tx, &(int){42}, sizeof(int));
+ *      mpsc_recv(rx, &number, sizeof number, NULL);
+ *
+ * Caveats, each with its remedy:
+ *
+ *  - One handle, one thread at a time. Clone a sender for another thread (mpsc_sender_clone);
+ *    a handle may move from thread to thread.
+ *  - After fork, parent and child both hold every end, as with a pipe. Close in each what it does
+ *    not use, or nobody hears of a disconnect.
+ *  - A child of fork has its parent's handles; a program started by exec or posix_spawn has none.
+ *    It opens the channel by name.
+ *  - A child made by vfork, or by clone called directly, holds nothing: its calls are MPSC_DENIED.
+ *  - A scoped channel (the default) ends with its last handle, and what is still queued ends with
+ *    it. A sender that may be the last waits with mpsc_flush first, or the channel is durable.
+ *  - A loan that is not sent, and a peeked message that is not released, hold up all that is
+ *    behind them. Keep them short.
+ *  - INTERRUPTED is a status of every blocking call: a signal handler ran, nothing was done. Call
+ *    again, or heed the signal.
+ *  - Never leave a call by longjmp or asynchronous cancellation. A signal handler may use the try
+ *    calls, on a handle that nothing else uses.
+ *  - closefrom() and close loops take the library's descriptors away. Channels that are open go
+ *    on, but a forked child gets none of them (MPSC_DENIED), and this process cannot tell any more
+ *    whether a peer was killed. Close descriptors before you open channels.
+ *  - Whoever may write a segment can damage it. The library answers damage with MPSC_CORRUPT, but
+ *    a segment that is truncated while it is mapped raises SIGBUS. Give nobody write permission
+ *    whom you do not trust with the channel.
+ *  - Linking needs -lmpsc; `pkg-config --cflags --libs mpsc` says what else.
+ *
+ * Conventions. Every call that can fail returns an mpsc_status, or stores one. Out-parameters are
+ * untouched on failure, but for `length` under MPSC_TOO_BIG. Lengths and sizes are in bytes, times
+ * in nanoseconds of the monotonic clock; MPSC_FOREVER never times out, and no time-out comes early.
+ * A NULL handle, name or out-parameter is MPSC_INVALID unless its call allows it. Where several
+ * statuses are true, DISCONNECTED goes before FULL and EMPTY, but never before a queued message.
+ */
+#ifndef MPSC_H
+#define MPSC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined __GNUC__ || defined __clang__
+#define MPSC_MUST_USE __attribute__((warn_unused_result))
+#else
+#define MPSC_MUST_USE
+#endif
+
+/* GCC can be told which call ends the life of a pointer. From 12 on it then reports, under plain
+ * -Wall, a loan that is touched after it was sent and a message that is touched after its release. */
+#if defined __GNUC__ && !defined __clang__ && __GNUC__ >= 11
+#define MPSC_ENDED_BY(call) __attribute__((malloc(call, 2)))
+#else
+#define MPSC_ENDED_BY(call)
+#endif
+
+/* What a call says. The values are part of the ABI; new ones may be added. */
+typedef int32_t mpsc_status;
+enum {
+    MPSC_OK = 0,
+    MPSC_EMPTY = 1,         /* no message waits (try calls) */
+    MPSC_FULL = 2,          /* no room (try calls) */
+    MPSC_TIMEOUT = 3,       /* the time is over; nothing was sent or taken */
+    MPSC_DISCONNECTED = 4,  /* the other side has left: closed, exited or killed */
+    MPSC_INTERRUPTED = 5,   /* a signal handler ran; nothing was sent or taken */
+    MPSC_TOO_BIG = 6,       /* the message for the channel, or the buffer for the message */
+    MPSC_BUSY = 7,          /* another receiver holds the seat */
+    MPSC_NOT_FOUND = 8,     /* no channel of that name, and none was to be created */
+    MPSC_EXISTS = 9,        /* a channel of that name, and it was to be new */
+    MPSC_MISMATCH = 10,     /* the channel differs from the options, or its format from ours */
+    MPSC_CORRUPT = 11,      /* not a channel, or a damaged one */
+    MPSC_DENIED = 12,       /* not permitted, or this process has no part in the channel */
+    MPSC_NO_SPACE = 13,     /* /dev/shm is full, or an unbounded channel at its limit */
+    MPSC_NO_MEMORY = 14,    /* this process has no memory or address space left */
+    MPSC_LIMIT = 15,        /* too many processes, senders or descriptors, or too large a channel */
+    MPSC_INVALID = 16,      /* an argument is wrong, or the handle is not in a state for this */
+    MPSC_OS = 17            /* the system refused; errno says why */
+};
+
+/* A few words for a status, never NULL; a constant string. */
+const char *mpsc_strstatus(mpsc_status status);
+
+/* The library's version, "major.minor.patch"; a constant string. */
+const char *mpsc_version(void);
+
+typedef struct mpsc_sender mpsc_sender;
+typedef struct mpsc_receiver mpsc_receiver;
+
+#define MPSC_FOREVER UINT64_MAX
+#define MPSC_UNBOUNDED SIZE_MAX
+#define MPSC_ANY (SIZE_MAX - 1)
+
+/* Limits of one channel. */
+#define MPSC_MAX_SENDERS 10000   /* endpoints: senders and receivers, clones and inherited ones */
+#define MPSC_MAX_PROCESSES 1000
+#define MPSC_MAX_TYPE_NAME 63    /* bytes of a type name */
+#define MPSC_MAX_NAME 255        /* bytes of a channel's name, without its optional leading slash */
+
+/*
+ * Options of a named channel. Begin with MPSC_OPTIONS_INIT and change fields:
+ *
+ *      mpsc_options options = MPSC_OPTIONS_INIT;
+ *      options.message_size = sizeof(struct job);
+ *      options.bound = 1000;
+ *
+ * When the channel exists already, each field that was set must agree with it (MPSC_MISMATCH).
+ */
+typedef struct mpsc_options {
+    size_t size;           /* of this structure; set by MPSC_OPTIONS_INIT, so that it can grow */
+    size_t message_size;   /* bytes of an ordinary message; 0: as it is, 64 when created */
+    size_t bound;          /* messages; 0: rendezvous; MPSC_ANY: as it is, MPSC_UNBOUNDED when
+                              created; MPSC_UNBOUNDED */
+    uint64_t max_bytes;    /* of payload that an unbounded channel may hold; 0: no limit of ours */
+    int create;            /* 1: create the channel if it is not there (the default) */
+    int exclusive;         /* 1: it must not be there (needs create) */
+    int durable;           /* 1: outlives its processes, until mpsc_unlink */
+    unsigned permissions;  /* as for chmod, whatever the umask; 0: as it is, 0600 when created */
+    int any_owner;         /* 1: accept a segment that belongs to neither this user nor root */
+    int reserved;          /* 0 */
+    const char *type_name; /* what a message is, at most MPSC_MAX_TYPE_NAME bytes; NULL: unsaid */
+} mpsc_options;
+
+/* clang-format off */
+#define MPSC_OPTIONS_INIT { sizeof(mpsc_options), 0, MPSC_ANY, 0, 1, 0, 0, 0, 0, 0, NULL }
+/* clang-format on */
+
+/* ------------------------------------------------------------------ opening and closing */
+
+/*
+ * An unbounded channel, private to this program and its forked children; Rust's channel().
+ * `message_size` is the size of an ordinary message; longer ones may be sent too.
+ *
+ * Today the channel does not grow: it has room for 4 MiB of messages, for 16 at least and 524,288
+ * at most. Sends past that are MPSC_NO_SPACE, and work again when there is room.
+ *
+ * INVALID: a zero size. NO_SPACE: /dev/shm is full. LIMIT: no descriptor left, or too large.
+ * NO_MEMORY, OS.
+ */
+MPSC_MUST_USE mpsc_status mpsc_channel(size_t message_size, mpsc_sender **tx, mpsc_receiver **rx);
+
+/*
+ * A bounded channel, private to this program and its forked children; Rust's sync_channel(bound).
+ * With nobody receiving, exactly `bound` messages of `message_size` or less are accepted. A `bound`
+ * of 0 is a rendezvous: a send returns when the receiver has taken the message.
+ * Statuses as mpsc_channel.
+ */
+MPSC_MUST_USE mpsc_status mpsc_sync_channel(size_t message_size, size_t bound, mpsc_sender **tx,
+                                            mpsc_receiver **rx);
+
+/*
+ * Attaches to the named channel, or creates it; `options` NULL means the defaults. The name is one
+ * of shm_open: at most MPSC_MAX_NAME bytes, no slash but an optional leading one. The other side
+ * need not be there yet: a side that has not come is waited for, one that has left is
+ * MPSC_DISCONNECTED.
+ *
+ * A receiver takes the channel's seat. Only one may hold it, so a second is MPSC_BUSY until the
+ * first is closed or its process has ended; a new one then goes on where that one stopped.
+ *
+ * INVALID: the name, or an option's value. NOT_FOUND (create 0), EXISTS (exclusive 1). MISMATCH: it
+ * differs from the options. CORRUPT: not a channel, or damaged. DENIED: no permission, or the
+ * segment is another user's (any_owner). BUSY: the seat is taken. NO_SPACE, NO_MEMORY, LIMIT, OS.
+ */
+MPSC_MUST_USE mpsc_status mpsc_open_sender(const char *name, const mpsc_options *options,
+                                           mpsc_sender **tx);
+MPSC_MUST_USE mpsc_status mpsc_open_receiver(const char *name, const mpsc_options *options,
+                                             mpsc_receiver **rx);
+
+/*
+ * Removes the name, as shm_unlink does: those attached go on, the next open makes a new channel. A
+ * durable channel is from then on like a scoped one: it ends with its last handle, and a side that
+ * leaves is a disconnect. Removes a name whatever is behind it, a damaged segment too.
+ *
+ * INVALID: the name. NOT_FOUND. DENIED. OS.
+ */
+MPSC_MUST_USE mpsc_status mpsc_unlink(const char *name);
+
+/*
+ * One more sender of the same channel, for another thread or another place.
+ * LIMIT: too many senders. NO_SPACE, NO_MEMORY. DENIED: the table of senders must grow, and the
+ * library's descriptor was closed.
+ */
+MPSC_MUST_USE mpsc_status mpsc_sender_clone(const mpsc_sender *tx, mpsc_sender **clone);
+
+/* Drop the handle; NULL is allowed. A loan that is out is cancelled, a message that is peeked at
+ * stays queued. The pointer is dead afterwards. */
+void mpsc_sender_close(mpsc_sender *tx);
+void mpsc_receiver_close(mpsc_receiver *rx);
+
+/* ------------------------------------------------------------------ sending */
+
+/*
+ * Copies a message into the channel: it waits for room (mpsc_send), or does not (mpsc_try_send:
+ * MPSC_FULL), or waits at most so many nanoseconds (mpsc_send_timeout: MPSC_TIMEOUT). In a
+ * rendezvous channel it waits until the receiver has taken the message; mpsc_try_send succeeds only
+ * while a receiver waits. `message` may be NULL when `length` is 0.
+ *
+ * A message longer than the channel's message size counts as so many messages as it needs.
+ *
+ * DISCONNECTED: no receiver is left; the message is still the caller's. TOO_BIG: it could never fit.
+ * NO_SPACE: an unbounded channel is at its limit. INTERRUPTED. INVALID: this handle has a loan out.
+ * DENIED: this process has no part in the channel. LIMIT: its parent found no room for it. CORRUPT:
+ * the segment was damaged.
+ */
+MPSC_MUST_USE mpsc_status mpsc_send(mpsc_sender *tx, const void *message, size_t length);
+MPSC_MUST_USE mpsc_status mpsc_try_send(mpsc_sender *tx, const void *message, size_t length);
+MPSC_MUST_USE mpsc_status mpsc_send_timeout(mpsc_sender *tx, const void *message, size_t length,
+                                            uint64_t nanoseconds);
+
+/*
+ * Waits until all that this handle sent has been taken by the receiver: for a last word before exit.
+ * DISCONNECTED: no receiver is left to take it. TIMEOUT, INTERRUPTED, DENIED, LIMIT, CORRUPT.
+ */
+MPSC_MUST_USE mpsc_status mpsc_flush(mpsc_sender *tx, uint64_t nanoseconds);
+
+/*
+ * Moves a loan into the channel: what was written there is now a message of `length` bytes, at most
+ * as many as were borrowed. The loan is moved away, whatever is returned; do not touch it again. In
+ * a rendezvous channel it waits until the receiver has taken it.
+ *
+ * INVALID: not this handle's loan (then nothing happens), or a longer `length` (then the loan is
+ * given back unsent). INTERRUPTED: rendezvous only, nothing was sent. DISCONNECTED, CORRUPT.
+ */
+MPSC_MUST_USE mpsc_status mpsc_send_loan(mpsc_sender *tx, void *loan, size_t length);
+
+/* Gives a loan back unsent. INVALID: it is not this handle's. */
+MPSC_MUST_USE mpsc_status mpsc_cancel_loan(mpsc_sender *tx, void *loan);
+
+/*
+ * Claims room for a message of up to `length` bytes and lends it, to be filled in place; aligned as
+ * malloc(length) would align it. Waits for room like mpsc_send, mpsc_try_send, mpsc_send_timeout.
+ * One loan at a time for a handle; the message has its place in the queue from now on, so the
+ * receiver waits for it. Ended by mpsc_send_loan, mpsc_cancel_loan or mpsc_sender_close.
+ *
+ * NULL on failure; the status, as for mpsc_send, goes into `*status` either way, if that is not
+ * NULL.
+ */
+MPSC_ENDED_BY(mpsc_send_loan)
+MPSC_ENDED_BY(mpsc_cancel_loan)
+MPSC_MUST_USE void *mpsc_loan(mpsc_sender *tx, size_t length, mpsc_status *status);
+MPSC_ENDED_BY(mpsc_send_loan)
+MPSC_ENDED_BY(mpsc_cancel_loan)
+MPSC_MUST_USE void *mpsc_try_loan(mpsc_sender *tx, size_t length, mpsc_status *status);
+MPSC_ENDED_BY(mpsc_send_loan)
+MPSC_ENDED_BY(mpsc_cancel_loan)
+MPSC_MUST_USE void *mpsc_loan_timeout(mpsc_sender *tx, size_t length, uint64_t nanoseconds,
+                                      mpsc_status *status);
+
+/* ------------------------------------------------------------------ receiving */
+
+/*
+ * Takes the next message into `buffer`, of `size` bytes, and stores its length unless `length` is
+ * NULL: waits for one (mpsc_recv), or does not (mpsc_try_recv: MPSC_EMPTY), or waits at most so many
+ * nanoseconds (mpsc_recv_timeout: MPSC_TIMEOUT).
+ *
+ * DISCONNECTED: the queue is empty and no sender is left. TOO_BIG: the buffer is too small; the
+ * message stays queued and `*length` says its size. INTERRUPTED. BUSY: another process receives.
+ * INVALID: a peeked message is not released yet. DENIED, LIMIT, CORRUPT as for mpsc_send.
+ */
+MPSC_MUST_USE mpsc_status mpsc_recv(mpsc_receiver *rx, void *buffer, size_t size, size_t *length);
+MPSC_MUST_USE mpsc_status mpsc_try_recv(mpsc_receiver *rx, void *buffer, size_t size,
+                                        size_t *length);
+MPSC_MUST_USE mpsc_status mpsc_recv_timeout(mpsc_receiver *rx, void *buffer, size_t size,
+                                            size_t *length, uint64_t nanoseconds);
+
+/*
+ * Takes the peeked message off the queue; do not touch it again. Killed before this, the process
+ * leaves the message queued, and it is delivered again.
+ * INVALID: it is not the message that this handle peeked at.
+ */
+MPSC_MUST_USE mpsc_status mpsc_release(mpsc_receiver *rx, const void *message);
+
+/*
+ * The next message in place, aligned as malloc would align it: waits like mpsc_recv, mpsc_try_recv,
+ * mpsc_recv_timeout. A second peek gives the same message. Valid until mpsc_release.
+ * NULL on failure; the status, as for mpsc_recv, goes into `*status` either way, if not NULL; so
+ * does the length into `*length`.
+ */
+MPSC_ENDED_BY(mpsc_release)
+MPSC_MUST_USE const void *mpsc_peek(mpsc_receiver *rx, size_t *length, mpsc_status *status);
+MPSC_ENDED_BY(mpsc_release)
+MPSC_MUST_USE const void *mpsc_try_peek(mpsc_receiver *rx, size_t *length, mpsc_status *status);
+MPSC_ENDED_BY(mpsc_release)
+MPSC_MUST_USE const void *mpsc_peek_timeout(mpsc_receiver *rx, size_t *length,
+                                            uint64_t nanoseconds, mpsc_status *status);
+
+/* ------------------------------------------------------------------ looking without taking part */
+
+/* Messages that wait to be received now; 0 for a NULL handle. */
+size_t mpsc_len(const mpsc_receiver *rx);
+
+/* The bound, in messages; SIZE_MAX: unbounded. */
+size_t mpsc_capacity(const mpsc_receiver *rx);
+
+/* A channel at one moment. While it is in use the figures may be a few messages apart. */
+typedef struct mpsc_stats {
+    uint64_t message_size;  /* bytes */
+    uint64_t bound;         /* messages; 0: rendezvous; UINT64_MAX: unbounded */
+    uint64_t max_bytes;     /* as in the options */
+    uint64_t queued;        /* messages that wait */
+    uint64_t sent;          /* messages, ever */
+    uint64_t received;      /* messages, ever */
+    uint64_t memory;        /* bytes of /dev/shm */
+    uint64_t holes;         /* cells skipped, whose claimant had died */
+    uint64_t repairs;       /* times that a process died while it changed the channel's tables */
+    uint64_t takeovers;     /* times that the seat was taken from a dead receiver */
+    uint32_t senders;       /* of living processes */
+    uint32_t receivers;     /* of living processes */
+    uint32_t processes;     /* living */
+    uint32_t receiver_pid;  /* of the seat's holder, as it sees itself; 0: nobody */
+    uint32_t durable;       /* 1: yes, and not unlinked by mpsc_unlink */
+    uint32_t linked;        /* 1: the name still leads to it */
+    char type_name[MPSC_MAX_TYPE_NAME + 1];
+    uint64_t reserved[16];  /* 0 */
+} mpsc_stats;
+
+/*
+ * Looks at a named channel, without attaching and without a lock; permission to read is enough.
+ * INVALID: the name. NOT_FOUND, DENIED, CORRUPT, MISMATCH (another format), NO_MEMORY, LIMIT, OS.
+ */
+MPSC_MUST_USE mpsc_status mpsc_stat(const char *name, mpsc_stats *stats);
+
+/* ------------------------------------------------------------------ iteration */
+
+/* One step of MPSC_FOR_EACH: 1 with a message, 0 at the end. Goes on after a signal. */
+static inline int mpsc_next(mpsc_receiver *rx, void *buffer, size_t size)
+{
+    mpsc_status status;
+    do
+        status = mpsc_recv(rx, buffer, size, NULL);
+    while (status == MPSC_INTERRUPTED);
+    return status == MPSC_OK;
+}
+
+/*
+ * Rust's `for received in rx`: receives each message into a new `variable` of `type` until all
+ * senders are gone. It ends as well at a message that is longer than the type, or at an error;
+ * mpsc_try_recv then says which.
+ *
+ *      MPSC_FOR_EACH (struct job, job, rx)
+ *              work(&job);
+ */
+#define MPSC_FOR_EACH(type, variable, rx)                                                          \
+    for (type variable; mpsc_next((rx), &(variable), sizeof(variable));)
+
+/* ------------------------------------------------------------------ channels of one type */
+
+/*
+ * Defines typed wrappers of the calls above: MPSC_DEFINE_CHANNEL(job, struct job) makes the types
+ * job_sender and job_receiver and the functions job_channel, job_sync_channel, job_open_sender,
+ * job_open_receiver, job_sender_clone, job_sender_close, job_receiver_close, job_send, job_try_send,
+ * job_send_timeout, job_flush, job_loan, job_try_loan, job_loan_timeout, job_send_loan,
+ * job_cancel_loan, job_recv, job_try_recv, job_recv_timeout, job_peek, job_try_peek,
+ * job_peek_timeout, job_release, job_len, job_capacity and job_next.
+ *
+ * A message is a value of the type. A wrong type does not compile, and opening a segment of another
+ * type, or of another size, is MPSC_MISMATCH. The type must be meaningful to whoever receives it:
+ * no pointers between processes.
+ */
+#define MPSC_DEFINE_CHANNEL(prefix, type)                                                          \
+    typedef struct prefix##_sender prefix##_sender;                                                \
+    typedef struct prefix##_receiver prefix##_receiver;                                            \
+    MPSC_INLINE mpsc_options prefix##_options(const mpsc_options *options)                         \
+    {                                                                                              \
+        mpsc_options typed = MPSC_OPTIONS_INIT;                                                    \
+        if (options)                                                                               \
+            typed = *options;                                                                      \
+        if (typed.message_size == 0)                                                               \
+            typed.message_size = sizeof(type);                                                     \
+        typed.type_name = #type;                                                                   \
+        return typed;                                                                              \
+    }                                                                                              \
+    MPSC_INLINE mpsc_status prefix##_channel(prefix##_sender **tx, prefix##_receiver **rx)         \
+    {                                                                                              \
+        return mpsc_channel(sizeof(type), (mpsc_sender **)tx, (mpsc_receiver **)rx);               \
+    }                                                                                              \
+    MPSC_INLINE mpsc_status prefix##_sync_channel(size_t bound, prefix##_sender **tx,              \
+                                                  prefix##_receiver **rx)                          \
+    {                                                                                              \
+        return mpsc_sync_channel(sizeof(type), bound, (mpsc_sender **)tx, (mpsc_receiver **)rx);   \
+    }                                                                                              \
+    MPSC_INLINE mpsc_status prefix##_open_sender(const char *name, const mpsc_options *options,    \
+                                                 prefix##_sender **tx)                             \
+    {                                                                                              \
+        mpsc_options typed = prefix##_options(options);                                            \
+        return mpsc_open_sender(name, &typed, (mpsc_sender **)tx);                                 \
+    }                                                                                              \
+    MPSC_INLINE mpsc_status prefix##_open_receiver(const char *name, const mpsc_options *options,  \
+                                                   prefix##_receiver **rx)                         \
+    {                                                                                              \
+        mpsc_options typed = prefix##_options(options);                                            \
+        return mpsc_open_receiver(name, &typed, (mpsc_receiver **)rx);                             \
+    }                                                                                              \
+    MPSC_INLINE mpsc_status prefix##_sender_clone(const prefix##_sender *tx,                       \
+                                                  prefix##_sender **clone)                         \
+    {                                                                                              \
+        return mpsc_sender_clone((const mpsc_sender *)tx, (mpsc_sender **)clone);                  \
+    }                                                                                              \
+    MPSC_INLINE void prefix##_sender_close(prefix##_sender *tx)                                    \
+    {                                                                                              \
+        mpsc_sender_close((mpsc_sender *)tx);                                                      \
+    }                                                                                              \
+    MPSC_INLINE void prefix##_receiver_close(prefix##_receiver *rx)                                \
+    {                                                                                              \
+        mpsc_receiver_close((mpsc_receiver *)rx);                                                  \
+    }                                                                                              \
+    MPSC_INLINE mpsc_status prefix##_send(prefix##_sender *tx, type value)                         \
+    {                                                                                              \
+        return mpsc_send((mpsc_sender *)tx, &value, sizeof value);                                 \
+    }                                                                                              \
+    MPSC_INLINE mpsc_status prefix##_try_send(prefix##_sender *tx, type value)                     \
+    {                                                                                              \
+        return mpsc_try_send((mpsc_sender *)tx, &value, sizeof value);                             \
+    }                                                                                              \
+    MPSC_INLINE mpsc_status prefix##_send_timeout(prefix##_sender *tx, type value,                 \
+                                                  uint64_t nanoseconds)                            \
+    {                                                                                              \
+        return mpsc_send_timeout((mpsc_sender *)tx, &value, sizeof value, nanoseconds);            \
+    }                                                                                              \
+    MPSC_INLINE mpsc_status prefix##_flush(prefix##_sender *tx, uint64_t nanoseconds)              \
+    {                                                                                              \
+        return mpsc_flush((mpsc_sender *)tx, nanoseconds);                                         \
+    }                                                                                              \
+    MPSC_INLINE type *prefix##_loan(prefix##_sender *tx, mpsc_status *status)                      \
+    {                                                                                              \
+        return (type *)mpsc_loan((mpsc_sender *)tx, sizeof(type), status);                         \
+    }                                                                                              \
+    MPSC_INLINE type *prefix##_try_loan(prefix##_sender *tx, mpsc_status *status)                  \
+    {                                                                                              \
+        return (type *)mpsc_try_loan((mpsc_sender *)tx, sizeof(type), status);                     \
+    }                                                                                              \
+    MPSC_INLINE type *prefix##_loan_timeout(prefix##_sender *tx, uint64_t nanoseconds,             \
+                                            mpsc_status *status)                                   \
+    {                                                                                              \
+        return (type *)mpsc_loan_timeout((mpsc_sender *)tx, sizeof(type), nanoseconds, status);    \
+    }                                                                                              \
+    MPSC_INLINE mpsc_status prefix##_send_loan(prefix##_sender *tx, type *loan)                    \
+    {                                                                                              \
+        return mpsc_send_loan((mpsc_sender *)tx, loan, sizeof(type));                              \
+    }                                                                                              \
+    MPSC_INLINE mpsc_status prefix##_cancel_loan(prefix##_sender *tx, type *loan)                  \
+    {                                                                                              \
+        return mpsc_cancel_loan((mpsc_sender *)tx, loan);                                          \
+    }                                                                                              \
+    MPSC_INLINE mpsc_status prefix##_recv(prefix##_receiver *rx, type *value)                      \
+    {                                                                                              \
+        return mpsc_recv((mpsc_receiver *)rx, value, sizeof *value, NULL);                         \
+    }                                                                                              \
+    MPSC_INLINE mpsc_status prefix##_try_recv(prefix##_receiver *rx, type *value)                  \
+    {                                                                                              \
+        return mpsc_try_recv((mpsc_receiver *)rx, value, sizeof *value, NULL);                     \
+    }                                                                                              \
+    MPSC_INLINE mpsc_status prefix##_recv_timeout(prefix##_receiver *rx, type *value,              \
+                                                  uint64_t nanoseconds)                            \
+    {                                                                                              \
+        return mpsc_recv_timeout((mpsc_receiver *)rx, value, sizeof *value, NULL, nanoseconds);    \
+    }                                                                                              \
+    MPSC_INLINE const type *prefix##_peek(prefix##_receiver *rx, mpsc_status *status)              \
+    {                                                                                              \
+        return (const type *)mpsc_peek((mpsc_receiver *)rx, NULL, status);                         \
+    }                                                                                              \
+    MPSC_INLINE const type *prefix##_try_peek(prefix##_receiver *rx, mpsc_status *status)          \
+    {                                                                                              \
+        return (const type *)mpsc_try_peek((mpsc_receiver *)rx, NULL, status);                     \
+    }                                                                                              \
+    MPSC_INLINE const type *prefix##_peek_timeout(prefix##_receiver *rx, uint64_t nanoseconds,     \
+                                                  mpsc_status *status)                             \
+    {                                                                                              \
+        return (const type *)mpsc_peek_timeout((mpsc_receiver *)rx, NULL, nanoseconds, status);    \
+    }                                                                                              \
+    MPSC_INLINE mpsc_status prefix##_release(prefix##_receiver *rx, const type *message)           \
+    {                                                                                              \
+        return mpsc_release((mpsc_receiver *)rx, message);                                         \
+    }                                                                                              \
+    MPSC_INLINE size_t prefix##_len(const prefix##_receiver *rx)                                   \
+    {                                                                                              \
+        return mpsc_len((const mpsc_receiver *)rx);                                                \
+    }                                                                                              \
+    MPSC_INLINE size_t prefix##_capacity(const prefix##_receiver *rx)                              \
+    {                                                                                              \
+        return mpsc_capacity((const mpsc_receiver *)rx);                                           \
+    }                                                                                              \
+    MPSC_INLINE int prefix##_next(prefix##_receiver *rx, type *value)                              \
+    {                                                                                              \
+        return mpsc_next((mpsc_receiver *)rx, value, sizeof *value);                               \
+    }                                                                                              \
+    typedef type prefix##_message
+
+/* The wrappers of one translation unit; those that it does not use cost nothing. */
+#if defined __GNUC__ || defined __clang__
+#define MPSC_INLINE __attribute__((unused)) static inline
+#else
+#define MPSC_INLINE static inline
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Level 6. This process on one segment: the mapping, the process slot, and all handles on it. The
+ * only taker of the control mutex, and of the lock that guards the process' own list; the message
+ * path takes neither.
+ */
+#ifndef MPSC_ATTACHMENT_H
+#define MPSC_ATTACHMENT_H
+
+#include "segment.h"
+#include "wait.h"
+
+struct attachment;
+
+/* What senders and receivers have in common; their first member. */
+struct handle {
+    struct attachment *attachment;
+    const struct segment *segment;
+    struct endpoint *endpoint;
+    struct handle *next;
+    enum owner_kind kind;
+    unsigned index;     /* of the endpoint */
+    mpsc_status status; /* OK, or why this process has no part in the channel */
+    bool inherited;     /* from the parent, by fork */
+    uint64_t looked;    /* when it was last asked who lives */
+    struct wait_vigil vigil;
+    unsigned child_index;     /* for the child that fork is making, */
+    mpsc_status child_status; /* likewise */
+    /* Makes it idle: on a new channel, or in a child, whatever its thread did in the parent. */
+    void (*reset)(struct handle *handle);
+};
+
+/* Opens or creates, and adds the handle, whose kind and reset are set. `options` is complete. */
+mpsc_status attachment_open(const char *name, const mpsc_options *options, struct handle *handle);
+/* A private channel with its first two handles. */
+mpsc_status attachment_create(const mpsc_options *options, struct handle *tx, struct handle *rx);
+/* One more handle beside `of`. */
+mpsc_status attachment_add(const struct handle *of, struct handle *handle);
+/* Takes the handle out; the last one takes the attachment along, and the last attachment of a
+ * scoped channel its name. */
+void attachment_remove(struct handle *handle);
+
+/* After a death was noticed: clears away what the dead left, if nobody else is at it. */
+void attachment_reap(const struct handle *handle);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Level 2. The control mutex: attach, clone, close and reap hold it, send and recv never do. Its
+ * owner may die at any instruction; whoever comes next is told so, and repairs what it guards.
+ */
+#ifndef MPSC_CONTROL_H
+#define MPSC_CONTROL_H
+
+#include "layout.h"
+
+#include <stdbool.h>
+
+enum control_result {
+    CONTROL_LOCKED,
+    CONTROL_REPAIR, /* locked; its owner died holding it */
+    CONTROL_BUSY,   /* control_try_lock only */
+    CONTROL_BROKEN, /* damaged beyond use */
+};
+
+/* Who takes it: a process slot and its generation, and how to ask whether a slot's process lives. */
+struct control_owner {
+    unsigned slot;
+    unsigned generation;
+    bool (*alive)(void *context, unsigned slot);
+    void *context;
+};
+
+bool control_format(struct control *control);
+enum control_result control_lock(struct control *control, const struct control_owner *owner);
+enum control_result control_try_lock(struct control *control, const struct control_owner *owner);
+void control_unlock(struct control *control, const struct control_owner *owner);
+
+#endif

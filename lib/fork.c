@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#include "fork.h"
+#include "os/os.h"
+
+#include <pthread.h>
+#include <stddef.h>
+
+enum { MOST_HOOKS = 4 };
+
+static const struct fork_hooks *list[MOST_HOOKS];
+static unsigned count;
+
+/* Until the first registration, and where the system cannot wipe a page, nothing tells a child. */
+static atomic_uint always = 1;
+atomic_uint *_Atomic fork_seen_ = &always;
+
+static void prepare(void)
+{
+    for (unsigned i = 0; i < count; i++)
+        list[i]->prepare();
+}
+
+static void parent(void)
+{
+    for (unsigned i = count; i-- > 0;)
+        list[i]->parent();
+}
+
+static void child(void)
+{
+    atomic_store_explicit(atomic_load_explicit(&fork_seen_, memory_order_relaxed), 1,
+                          memory_order_relaxed);
+    for (unsigned i = count; i-- > 0;)
+        list[i]->child();
+}
+
+bool fork_register(const struct fork_hooks *hooks)
+{
+    if (count == MOST_HOOKS)
+        return false;
+    if (count == 0) {
+        atomic_uint *page = os_wipe_on_fork();
+        if (page) {
+            atomic_store_explicit(page, 1, memory_order_relaxed);
+            /* PAIR seen: see fork_seen */
+            atomic_store_explicit(&fork_seen_, page, memory_order_release);
+        }
+        if (pthread_atfork(prepare, parent, child) != 0)
+            return false;
+    }
+    list[count++] = hooks;
+    return true;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include "handle.h"
+
+#include <string.h>
+
+const char *handle_name(const char *name)
+{
+    if (!name)
+        return NULL;
+    if (*name == '/')
+        name++;
+    size_t length = strlen(name);
+    if (length == 0 || length > MPSC_MAX_NAME || strchr(name, '/') || strcmp(name, ".") == 0 ||
+        strcmp(name, "..") == 0)
+        return NULL;
+    return name;
+}
+
+bool handle_side_gone(struct handle *handle, enum side side)
+{
+    const struct segment *segment = handle->segment;
+    if (handle_side_left(handle, side))
+        return true;
+    if (segment_is_durable(segment) ||
+        !(atomic_load_explicit(&segment->header->seen, memory_order_relaxed) & side))
+        return false;
+    uint64_t now = os_now();
+    if (now - handle->looked < HANDLE_LOOK)
+        return false;
+    handle->looked = now;
+    if (registry_present(&segment->registry, side == SIDE_SENDER ? OWNER_SENDER : OWNER_RECEIVER))
+        return false;
+    attachment_reap(handle);
+    return true;
+}
+
+/* Sleeps once. */
+static mpsc_status handle_sleep(struct handle *handle, struct wait *wait)
+{
+    switch (wait_sleep(wait)) {
+    case WAIT_TIMEOUT:
+        return MPSC_TIMEOUT;
+    case WAIT_INTERRUPTED:
+        return MPSC_INTERRUPTED;
+    case WAIT_NEWS:
+        attachment_reap(handle);
+        handle->looked = 0;
+        return HANDLE_AGAIN;
+    default:
+        return HANDLE_AGAIN;
+    }
+}
+
+mpsc_status handle_wait(struct handle *handle, struct wait *wait, mpsc_status (*attempt)(void *))
+{
+    mpsc_status status = HANDLE_AGAIN;
+    wait_spin(wait);
+    while (status == HANDLE_AGAIN) {
+        status = attempt(wait->context);
+        if (status == HANDLE_AGAIN)
+            status = handle_sleep(handle, wait);
+    }
+    wait_end(wait);
+    return status;
+}

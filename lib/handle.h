@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Level 7. What the calls on senders and receivers share. */
+#ifndef MPSC_HANDLE_H
+#define MPSC_HANDLE_H
+
+#include "attachment.h"
+#include "fork.h"
+#include "wait.h"
+
+/* Handles that are not on a channel yet; NULL: no memory. */
+struct handle *sender_new(void);
+struct handle *receiver_new(void);
+
+/* The name without its optional leading slash; NULL: it cannot be one. */
+const char *handle_name(const char *name);
+
+/* May this process use the handle? */
+static inline mpsc_status handle_usable(const struct handle *handle)
+{
+    return fork_seen() ? handle->status : MPSC_DENIED;
+}
+
+static inline bool handle_side_left(const struct handle *handle, enum side side)
+{
+    /* PAIR left: see registry_tell */
+    return atomic_load_explicit(&handle->segment->header->left, memory_order_acquire) & side;
+}
+
+/* Has that side left, by dying too? Asks the system at most every HANDLE_LOOK nanoseconds, unless there
+ * was news. */
+#define HANDLE_LOOK UINT64_C(10000000)
+bool handle_side_gone(struct handle *handle, enum side side);
+
+static inline bool handle_is_rendezvous(const struct handle *handle)
+{
+    return handle->segment->geometry.bound == 0;
+}
+
+static inline uint64_t handle_owner(const struct handle *handle)
+{
+    const struct registry *registry = &handle->segment->registry;
+    return owner_word(handle->kind, registry->slot, registry->generation);
+}
+
+/* Waits until `attempt`, called with the wait's context, says anything but HANDLE_AGAIN. */
+enum { HANDLE_AGAIN = -1 };
+mpsc_status handle_wait(struct handle *handle, struct wait *wait, mpsc_status (*attempt)(void *));
+
+/* The public time of a waiting call: all values but ours mean what they say. */
+static inline uint64_t handle_time(uint64_t nanoseconds)
+{
+    return nanoseconds == WAIT_NEVER ? MPSC_FOREVER : nanoseconds;
+}
+
+#endif

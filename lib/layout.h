@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What lies in a segment. All of it is fixed-width, offsets are asserted, no pointer is stored (but
+ * what libpthread keeps in its own objects, with --with-sync=pthread).
+ *
+ *      0            struct header      identity, control mutex, presence, seat, condition variables
+ *      PROCESSES    struct process     one for each process that is attached; sparse
+ *      ENDPOINTS    struct endpoint    one for each handle; sparse
+ *      NEWS         a page for each process that is attached, at whose end a word tells of its
+ *                   death; sparse
+ *      ring_offset  struct ring_words  tail and head                    (a page)
+ *                   stamps             one 64-bit word for each cell    (pages)
+ *                   cells              the payloads                     (pages; mapped twice, in a row)
+ *
+ * Only the pages of the tables that are below process_high and endpoint_high have memory, and the
+ * pages of the news of processes that are or were attached; nothing may touch the others. The locks of bytes lie far behind the end of the file.
+ */
+#ifndef MPSC_LAYOUT_H
+#define MPSC_LAYOUT_H
+
+#include <mpsc.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#ifdef MPSC_SYNC_PTHREAD
+#include <pthread.h>
+#endif
+
+#define LAYOUT_MAGIC UINT64_C(0x6e68636373706d1a) /* bytes 0x1a "mpscchn" */
+#define LAYOUT_VERSION 1u
+
+/* Word size and whose locks: processes that disagree cannot share a segment. */
+#define LAYOUT_ABI ((uint32_t)(sizeof(void *) << 16 | LAYOUT_SYNC << 8 | sizeof(struct condvar)))
+
+/* Neighbouring lines are fetched in pairs by many processors. */
+#define LAYOUT_LINE 128
+
+#ifdef MPSC_SYNC_PTHREAD
+#define LAYOUT_SYNC 2u
+struct control {
+    pthread_mutex_t mutex; /* robust, process-shared */
+};
+struct condvar {
+    atomic_uint asleep;
+    atomic_uint sequence;
+    atomic_uint heavy;
+    pthread_mutex_t mutex; /* robust, process-shared */
+    pthread_cond_t moved;
+};
+#else
+#define LAYOUT_SYNC 1u
+struct control {
+    atomic_uint owner; /* 0: free; see control_futex.c */
+};
+struct condvar {
+    atomic_uint asleep;   /* 1: somebody sleeps, or did when it was last looked at */
+    atomic_uint sequence; /* moves with each wake-up; the futex */
+    atomic_uint heavy;    /* 1: membarrier is not to be had, see condvar.h */
+};
+#endif
+
+/* What a channel is; written before anybody else can see it, never changed, never read again after
+ * it was copied and checked. */
+struct identity {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t abi;
+    uint64_t message_size;
+    uint64_t bound; /* messages; 0: rendezvous; UINT64_MAX: unbounded */
+    uint64_t max_bytes;
+    uint64_t created; /* seconds since 1970 */
+    uint32_t page_size;
+    uint32_t creator; /* its pid, as it saw itself */
+    uint32_t durable;
+    uint32_t reserved;
+    char name[MPSC_MAX_NAME + 1]; /* empty: private */
+    char type_name[MPSC_MAX_TYPE_NAME + 1];
+    uint64_t checksum; /* of all before it */
+};
+
+/* The state of the whole. It only grows, but for `left`. */
+enum segment_state { SEGMENT_OPEN = 0, SEGMENT_CLOSED = 1 };
+
+/* Which sides were there and have left, bits of header.left and header.seen. */
+enum side { SIDE_SENDER = 1, SIDE_RECEIVER = 2 };
+
+struct header {
+    struct identity identity;
+
+    /* The control mutex, and what is changed under it alone. */
+    alignas(LAYOUT_LINE) struct control control;
+    alignas(LAYOUT_LINE) atomic_uint state; /* enum segment_state */
+    atomic_uint unlinked;                   /* mpsc_unlink was here: no longer durable */
+    atomic_uint process_high;               /* entries of the tables that have memory */
+    atomic_uint endpoint_high;
+    atomic_uint senders; /* endpoints of each kind: a count of the table, made anew by repair */
+    atomic_uint receivers;
+    atomic_uint seen;       /* sides that ever came */
+    atomic_uint generation; /* of the process that came last; changed by anyone, atomically */
+    _Atomic uint64_t repairs;
+    _Atomic uint64_t takeovers; /* changed by whoever takes the seat */
+    _Atomic uint64_t holes;     /* changed by the seat's holder */
+
+    /* Read by every send and every receive, seldom written. */
+    alignas(LAYOUT_LINE) atomic_uint left; /* sides that are told of as disconnected */
+
+    alignas(LAYOUT_LINE) _Atomic uint64_t seat;  /* of the receiver; see seat.c */
+    _Atomic uint64_t offer;                      /* of a rendezvous; see offer.c */
+    alignas(LAYOUT_LINE) struct condvar arrived; /* the receiver waits here */
+    alignas(LAYOUT_LINE) struct condvar room;    /* senders wait here, for the head to move */
+};
+
+/* An attached process. `life` commits the entry: 0 is free, else its generation. */
+struct process {
+    _Atomic uint64_t life;
+    atomic_uint pid; /* as it sees itself */
+    atomic_uint reserved;
+    _Atomic uint64_t since; /* monotonic nanoseconds */
+    uint64_t unused[13];
+};
+
+/* What a sender is about to claim, or has claimed and not committed. */
+struct intent {
+    _Atomic uint64_t position;
+    _Atomic uint64_t cells;
+};
+
+/* A handle. `owner` commits the entry: 0 is free, else see owner_word(). One line each: only its owner
+ * writes it while it lives. */
+struct endpoint {
+    alignas(64) _Atomic uint64_t owner;
+    struct intent intent;
+    _Atomic uint64_t messages;      /* moved through this handle, ever */
+    _Atomic uint64_t blocked_since; /* monotonic nanoseconds; 0: it is not asleep */
+    uint64_t reserved[3];
+};
+
+struct ring_words {
+    alignas(LAYOUT_LINE) _Atomic uint64_t tail; /* next position to claim; changed by CAS alone */
+    alignas(LAYOUT_LINE) _Atomic uint64_t head; /* next position to take; the acknowledgement */
+    _Atomic uint64_t received;                  /* messages taken, ever */
+};
+
+enum { PROCESS_SLOTS = 1024, ENDPOINT_SLOTS = 10240 };
+
+#define LAYOUT_PROCESSES UINT64_C(65536)
+#define LAYOUT_ENDPOINTS (LAYOUT_PROCESSES + PROCESS_SLOTS * sizeof(struct process))
+#define LAYOUT_NEWS (LAYOUT_ENDPOINTS + ENDPOINT_SLOTS * sizeof(struct endpoint))
+
+/* Bytes that are locked: slot i's process lives while byte LOCK_PROCESS + i is held. */
+#define LOCK_PROCESS (UINT64_C(1) << 62)
+/* Held by whoever removes the name of this inode. */
+#define LOCK_UNLINK (LOCK_PROCESS - 1)
+
+_Static_assert(sizeof(struct identity) == 392, "identity");
+_Static_assert(sizeof(struct header) <= 4096, "the header is one page");
+_Static_assert(sizeof(struct process) == 128, "process");
+_Static_assert(sizeof(struct endpoint) == 64, "endpoint");
+_Static_assert(offsetof(struct ring_words, head) == LAYOUT_LINE, "ring words");
+_Static_assert(LAYOUT_NEWS % 65536 == 0, "the news begin at a page, whatever its size");
+_Static_assert(PROCESS_SLOTS >= MPSC_MAX_PROCESSES, "processes");
+_Static_assert(ENDPOINT_SLOTS >= MPSC_MAX_SENDERS, "endpoints");
+
+#endif

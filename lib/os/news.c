@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * News of a death. A robust mutex that is locked for as long as its process takes part: when the
+ * thread that locked it dies, the kernel marks its word, OS_NEWS_DIED, and wakes who sleeps on it.
+ *
+ * Only that word is in shared memory. The mutex lies across the end of a shared page, and its list
+ * pointers, which the C library follows, are in a private page behind it, out of reach of whoever
+ * writes into the segment. That it is laid out so is seen when it is locked; where not, no news.
+ *
+ * The word is a hint. It belongs to a thread, which may end while its process lives, and it is
+ * marked before the process' memory is gone: the lock of the process' byte decides.
+ */
+#include "os.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* What of the mutex is shared. */
+enum { SHARED = OS_NEWS_SIZE };
+
+/* The private page: the rest of the mutex, and our own notes. */
+struct notes {
+    unsigned char rest[sizeof(pthread_mutex_t) - SHARED];
+    unsigned char locked[SHARED]; /* how the shared part looks while it is locked */
+    pid_t thread;                 /* that locked it */
+    unsigned char *pages;
+    struct notes *next; /* of those that wait for their thread */
+};
+
+/* Ended by another thread than locked them: in that thread's list until it comes by, or is gone. */
+static struct notes *kept;
+
+static pthread_mutex_t *mutex_of(const struct notes *notes)
+{
+    return (pthread_mutex_t *)(void *)(notes->pages + os_page_size() - SHARED);
+}
+
+static pid_t this_thread(void)
+{
+    return (pid_t)syscall(SYS_gettid);
+}
+
+static int lock_robust(pthread_mutex_t *mutex)
+{
+    pthread_mutexattr_t attributes;
+    int error = pthread_mutexattr_init(&attributes);
+    if (error)
+        return -error;
+    error = pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    if (!error)
+        error = pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    if (!error)
+        error = pthread_mutex_init(mutex, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+    /* Nobody else locks it. To try is not to wait: it is no part of any order of locks. */
+    return error ? -error : -pthread_mutex_trylock(mutex);
+}
+
+/* Does the word hold our id (and perhaps somebody's mark that it is watched), and do the pointers lie in
+ * the private page? */
+static bool laid_out_as_expected(const struct notes *notes)
+{
+    static const unsigned char nothing[sizeof notes->rest];
+    unsigned word;
+    memcpy(&word, mutex_of(notes), sizeof word);
+    return (word & OS_NEWS_THREAD) == (unsigned)notes->thread &&
+           memcmp(notes->rest, nothing, sizeof nothing) != 0;
+}
+
+static void unlock(struct notes *notes)
+{
+    pthread_mutex_t *mutex = mutex_of(notes);
+    size_t page = os_page_size();
+    /* As it was, whoever wrote there since: the C library must not stumble over it. */
+    memcpy(mutex, notes->locked, SHARED);
+    pthread_mutex_unlock(mutex);
+    munmap(notes->pages, 2 * page);
+}
+
+/* Those of this thread are unlocked, those of threads that are gone forgotten. */
+static void tidy(void)
+{
+    pid_t self = this_thread();
+    for (struct notes **at = &kept; *at;) {
+        struct notes *notes = *at;
+        bool mine = notes->thread == self;
+        bool gone = syscall(SYS_tgkill, getpid(), notes->thread, 0) != 0 && errno == ESRCH;
+        if (!mine && !gone) {
+            at = &notes->next;
+            continue;
+        }
+        *at = notes->next;
+        if (mine)
+            unlock(notes);
+        else
+            munmap(notes->pages, 2 * os_page_size());
+    }
+}
+
+/* The shared page, behind which lies a private one. */
+static unsigned char *map_pages(int fd, uint64_t offset)
+{
+    size_t page = os_page_size();
+    unsigned char *pages =
+        mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED)
+        return NULL;
+    if (mmap(pages, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)offset) ==
+            MAP_FAILED ||
+        madvise(pages, 2 * page, MADV_DONTFORK) != 0) {
+        munmap(pages, 2 * page);
+        return NULL;
+    }
+    return pages;
+}
+
+void *os_news_begin(int fd, uint64_t offset)
+{
+    tidy();
+    size_t page = os_page_size();
+    unsigned char *pages = map_pages(fd, offset);
+    if (!pages)
+        return NULL;
+    struct notes *notes = (struct notes *)(void *)(pages + page);
+    notes->pages = pages;
+    notes->thread = this_thread();
+    int error = lock_robust(mutex_of(notes));
+    if (!error && laid_out_as_expected(notes)) {
+        memcpy(notes->locked, mutex_of(notes), SHARED);
+        return notes;
+    }
+    if (!error)
+        pthread_mutex_unlock(mutex_of(notes));
+    munmap(pages, 2 * page);
+    return NULL;
+}
+
+void os_news_end(void *news)
+{
+    struct notes *notes = news;
+    if (!notes)
+        return;
+    if (notes->thread == this_thread()) {
+        unlock(notes);
+    } else {
+        /* It stays in that thread's list, but the segment's page is let go. */
+        size_t page = os_page_size();
+        if (mmap(notes->pages, page, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED) {
+            madvise(notes->pages, page, MADV_DONTFORK);
+            memcpy(mutex_of(notes), notes->locked, SHARED);
+        }
+        notes->next = kept;
+        kept = notes;
+    }
+    tidy();
+}
+
+void os_news_forget(void)
+{
+    kept = NULL;
+}
+
+bool os_signals_restart(void)
+{
+    for (int signal = 1; signal < NSIG; signal++) {
+        struct sigaction action;
+        if (sigaction(signal, NULL, &action) == 0 && (action.sa_flags & SA_RESTART) &&
+            action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The operating system, in plain values: descriptors, bytes, addresses. Nothing above this folder
+ * includes a system header beyond C and pthreads, and nothing in it knows a channel.
+ *
+ * Calls return 0 or a value on success and a negative errno on failure. Every descriptor is
+ * close-on-exec. EINTR is retried inside, except where a caller waits.
+ */
+#ifndef MPSC_OS_H
+#define MPSC_OS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- shm.c: objects in /dev/shm, and their mappings */
+
+struct os_file {
+    uint64_t device, inode;
+    uint64_t size, allocated; /* bytes */
+    uint32_t owner;           /* user id */
+    uint32_t permissions;
+    bool linked;  /* a name leads to it */
+    bool regular; /* not a directory, fifo, ... */
+};
+
+int os_shm_open(const char *name, bool writable);
+/* A new object without a name, so that nothing stays behind if we are killed. */
+int os_shm_create(uint32_t permissions);
+/* Gives it its name; -EEXIST if that is taken. */
+int os_shm_link(int fd, const char *name);
+int os_shm_unlink(const char *name);
+/* A new description of the object behind `fd`: its locks are its own. */
+int os_shm_reopen(int fd);
+int os_shm_resize(int fd, uint64_t size);
+/* Commits memory for the range: no store into it can fail later. -ENOSPC when there is none. */
+int os_shm_commit(int fd, uint64_t offset, uint64_t length);
+int os_file_status(int fd, struct os_file *status);
+int os_read_at(int fd, void *buffer, size_t size, uint64_t offset);
+void os_close(int fd);
+
+size_t os_page_size(void);
+int os_map(int fd, uint64_t offset, size_t length, bool writable, void **address);
+/* Maps `once` bytes at `offset`, and of those the last `twice` bytes once more right behind. */
+int os_map_mirrored(int fd, uint64_t offset, size_t once, size_t twice, bool writable,
+                    void **address);
+void os_unmap(void *address, size_t length);
+
+/* ---- lock.c: open-file-description locks of single bytes */
+
+/* -EAGAIN if another description holds it. A description never conflicts with itself. */
+int os_lock_try(int fd, uint64_t byte);
+/* 1: held by another description; 0: free; negative: unknown. Reading permission is enough. */
+int os_lock_held(int fd, uint64_t byte);
+/* Ties the locks of `fd` to the life of this address space, and closes `fd`: they end with exec or
+ * the process, whatever becomes of its descriptors and children. `*anchor` is for os_unmap of
+ * os_page_size() bytes, which ends them at once. Closes `fd` on failure too. */
+int os_lock_anchor(int fd, void **anchor);
+
+/* ---- process.c */
+
+uint32_t os_process_id(void);
+uint32_t os_effective_user(void);
+/* A page that reads as zeroes in a child that is made without fork's handlers; NULL: none. */
+atomic_uint *os_wipe_on_fork(void);
+/* Asks that os_barrier_all of others reach this process; false: not to be had here. */
+bool os_barrier_register(void);
+/* A full memory barrier on every running thread of every registered process. */
+bool os_barrier_all(void);
+void os_yield(void);
+
+/* ---- news.c: words by which the kernel tells of a death. Calls come from one thread at a time. */
+
+/* Bytes at the end of a page; the first word of them is the futex. */
+#define OS_NEWS_SIZE 24
+#define OS_NEWS_THREAD 0x3fffffffu  /* whose it is; 0: nobody's */
+#define OS_NEWS_DIED 0x40000000u    /* that one died */
+#define OS_NEWS_WATCHED 0x80000000u /* somebody sleeps on it: set this, or no one is woken */
+
+/* Makes the end of that page of `fd` tell of this process' death. NULL: no news to be had. */
+void *os_news_begin(int fd, uint64_t offset);
+void os_news_end(void *news);
+/* In a child: what the parent began is not here. */
+void os_news_forget(void);
+/* Would a handler of some signal let os_futex_wait_any go on, instead of ending it? */
+bool os_signals_restart(void);
+
+/* ---- futex.c: words in shared memory */
+
+/* Sleeps while *word is `expected`, at most until `deadline`. 0: woken, or the value differed;
+ * -ETIMEDOUT; -EINTR: a signal handler ran. */
+int os_futex_wait(atomic_uint *word, unsigned expected, uint64_t deadline);
+/* The same for several: sleeps while each `word` is `expected`. The first one's waker is as likely as
+ * the others'. 0, -ETIMEDOUT, -EINTR (but see os_signals_restart), -ENOSYS: before Linux 5.16. */
+struct os_futex {
+    atomic_uint *word;
+    unsigned expected;
+};
+enum { OS_FUTEX_MOST = 128 };
+int os_futex_wait_any(const struct os_futex *futexes, unsigned count, uint64_t deadline);
+void os_futex_wake(atomic_uint *word, int how_many);
+
+/* ---- clock.c */
+
+#define OS_FOREVER UINT64_MAX
+/* Nanoseconds of the monotonic clock. */
+uint64_t os_now(void);
+
+#endif

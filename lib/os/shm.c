@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared-memory objects and their mappings. */
+#include "os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Where shm_open of glibc and musl keeps its objects. It is needed by its path only to make an
+ * object without a name and to name it later, which shm_open cannot. */
+#define SHM_FOLDER "/dev/shm"
+
+enum { PATH_SIZE = 320, DESCRIPTOR_PATH_SIZE = 40 };
+
+/* What the system says of a path through /proc: without /proc it is not the object that is missing. */
+static int descriptor_error(void)
+{
+    return errno == ENOENT ? -EBADF : -errno;
+}
+
+static void descriptor_path(char *path, int fd)
+{
+    snprintf(path, DESCRIPTOR_PATH_SIZE, "/proc/self/fd/%d", fd);
+}
+
+int os_shm_open(const char *name, bool writable)
+{
+    int fd;
+    /* Not to hang on a fifo that somebody put there. */
+    int flags = (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK;
+    do
+        fd = shm_open(name, flags, 0);
+    while (fd < 0 && errno == EINTR);
+    if (fd >= 0)
+        return fd;
+    /* The C library's word for a directory of that name. */
+    return errno == EINVAL ? -EISDIR : -errno;
+}
+
+int os_shm_create(uint32_t permissions)
+{
+    int fd;
+    do
+        fd = open(SHM_FOLDER, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    while (fd < 0 && errno == EINTR);
+    if (fd < 0)
+        return -errno;
+    if (fchmod(fd, (mode_t)permissions) != 0) { /* whatever the umask */
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+int os_shm_link(int fd, const char *name)
+{
+    char from[DESCRIPTOR_PATH_SIZE], to[PATH_SIZE];
+    descriptor_path(from, fd);
+    snprintf(to, sizeof to, "%s/%s", SHM_FOLDER, name);
+    return linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0 ? 0 : descriptor_error();
+}
+
+int os_shm_unlink(const char *name)
+{
+    return shm_unlink(name) == 0 ? 0 : -errno;
+}
+
+int os_shm_reopen(int fd)
+{
+    char path[DESCRIPTOR_PATH_SIZE];
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0)
+        return -errno;
+    descriptor_path(path, fd);
+    int copy;
+    do
+        copy = open(path, (flags & O_ACCMODE) | O_CLOEXEC);
+    while (copy < 0 && errno == EINTR);
+    return copy < 0 ? descriptor_error() : copy;
+}
+
+int os_shm_resize(int fd, uint64_t size)
+{
+    if (size > INT64_MAX)
+        return -EFBIG;
+    int result;
+    do
+        result = ftruncate(fd, (off_t)size);
+    while (result != 0 && errno == EINTR);
+    return result == 0 ? 0 : -errno;
+}
+
+int os_shm_commit(int fd, uint64_t offset, uint64_t length)
+{
+    int error;
+    do
+        error = posix_fallocate(fd, (off_t)offset, (off_t)length);
+    while (error == EINTR);
+    return -error;
+}
+
+int os_file_status(int fd, struct os_file *status)
+{
+    struct stat file;
+    if (fstat(fd, &file) != 0)
+        return -errno;
+    *status = (struct os_file){
+        .device = file.st_dev,
+        .inode = file.st_ino,
+        .size = file.st_size > 0 ? (uint64_t)file.st_size : 0,
+        .allocated = (uint64_t)file.st_blocks * 512,
+        .owner = file.st_uid,
+        .permissions = file.st_mode & 07777,
+        .linked = file.st_nlink > 0,
+        .regular = S_ISREG(file.st_mode),
+    };
+    return 0;
+}
+
+int os_read_at(int fd, void *buffer, size_t size, uint64_t offset)
+{
+    ssize_t got;
+    do
+        got = pread(fd, buffer, size, (off_t)offset);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return -errno;
+    return (size_t)got == size ? 0 : -ENODATA;
+}
+
+void os_close(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+size_t os_page_size(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static int protection(bool writable)
+{
+    return writable ? PROT_READ | PROT_WRITE : PROT_READ;
+}
+
+int os_map(int fd, uint64_t offset, size_t length, bool writable, void **address)
+{
+    void *mapped = mmap(NULL, length, protection(writable), MAP_SHARED, fd, (off_t)offset);
+    if (mapped == MAP_FAILED)
+        return -errno;
+    *address = mapped;
+    return 0;
+}
+
+int os_map_mirrored(int fd, uint64_t offset, size_t once, size_t twice, bool writable,
+                    void **address)
+{
+    unsigned char *reserved =
+        mmap(NULL, once + twice, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (reserved == MAP_FAILED)
+        return -errno;
+    off_t second = (off_t)(offset + once - twice);
+    int mode = protection(writable);
+    if (mmap(reserved, once, mode, MAP_SHARED | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED ||
+        mmap(reserved + once, twice, mode, MAP_SHARED | MAP_FIXED, fd, second) == MAP_FAILED) {
+        int error = -errno;
+        munmap(reserved, once + twice);
+        return error;
+    }
+    *address = reserved;
+    return 0;
+}
+
+void os_unmap(void *address, size_t length)
+{
+    if (address)
+        munmap(address, length);
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/* Level 7. Receiving: by copy, or by a look at the message in place. */
+#include "condvar.h"
+#include "handle.h"
+#include "offer.h"
+#include "recover.h"
+#include "seat.h"
+
+#include <mpsc.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct mpsc_receiver {
+    struct handle handle;
+    struct ring ring; /* a copy */
+    bool seated;      /* nobody else can have the seat while we live */
+    uint64_t head;    /* where we take next; the seat's holder alone moves it */
+    uint64_t received;
+    const void *peeked;
+    struct ring_item item; /* what is at the head, when it was looked at */
+};
+
+static struct header *header_of(const mpsc_receiver *rx)
+{
+    return rx->handle.segment->header;
+}
+
+static const struct registry *registry_of(const mpsc_receiver *rx)
+{
+    return &rx->handle.segment->registry;
+}
+
+/* ---- handles */
+
+static void reset(struct handle *handle)
+{
+    mpsc_receiver *rx = (mpsc_receiver *)handle;
+    rx->ring = handle->segment->ring;
+    rx->seated = false;
+    rx->received = 0;
+    rx->peeked = NULL;
+}
+
+struct handle *receiver_new(void)
+{
+    mpsc_receiver *rx = calloc(1, sizeof *rx);
+    if (!rx)
+        return NULL;
+    rx->handle.kind = OWNER_RECEIVER;
+    rx->handle.reset = reset;
+    return &rx->handle;
+}
+
+void mpsc_receiver_close(mpsc_receiver *rx)
+{
+    if (!rx || !fork_seen())
+        return;
+    attachment_remove(&rx->handle);
+    free(rx);
+}
+
+size_t mpsc_len(const mpsc_receiver *rx)
+{
+    return rx && !handle_usable(&rx->handle) ? (size_t)ring_count(&rx->ring) : 0;
+}
+
+size_t mpsc_capacity(const mpsc_receiver *rx)
+{
+    if (!rx)
+        return 0;
+    uint64_t bound = rx->handle.segment->geometry.bound;
+    return bound == GEOMETRY_UNBOUNDED ? SIZE_MAX : (size_t)bound;
+}
+
+/* The first receive of this handle. */
+static mpsc_status sit_down(mpsc_receiver *rx)
+{
+    if (seat_take(registry_of(rx), rx->handle.index, rx->handle.inherited) == SEAT_BUSY)
+        return MPSC_BUSY;
+    rx->seated = true;
+    rx->head = ring_head(&rx->ring);
+    return MPSC_OK;
+}
+
+/* ---- looking */
+
+static void pass(mpsc_receiver *rx, uint64_t cells)
+{
+    ring_take(&rx->ring, &rx->head, cells);
+    condvar_notify(&header_of(rx)->room);
+}
+
+/* There is no stamp at the head: is it empty, or a hole, and whose? MPSC_OK: look again. */
+static mpsc_status look_behind(mpsc_receiver *rx)
+{
+    /* This first: what those who left had sent is seen by whoever sees that they left. */
+    bool gone = handle_side_gone(&rx->handle, SIDE_SENDER);
+    switch (ring_claimed(&rx->ring, rx->head)) {
+    case RING_EMPTY:
+        return gone ? MPSC_DISCONNECTED : MPSC_EMPTY;
+    case RING_HOLE:
+        break;
+    default:
+        return MPSC_CORRUPT;
+    }
+    switch (recover_hole(registry_of(rx), &rx->ring, &rx->head)) {
+    case RECOVER_PASSED:
+        condvar_notify(&header_of(rx)->room);
+        return MPSC_OK;
+    case RECOVER_STAMPED:
+        return MPSC_OK;
+    default:
+        return MPSC_EMPTY;
+    }
+}
+
+/* The message at the head, past all that is void. */
+static mpsc_status look(mpsc_receiver *rx, struct ring_item *item)
+{
+    for (;;) {
+        switch (ring_look(&rx->ring, rx->head, item)) {
+        case RING_OK:
+            return MPSC_OK;
+        case RING_VOID:
+            pass(rx, item->cells);
+            break;
+        case RING_HOLE: {
+            mpsc_status status = look_behind(rx);
+            if (status)
+                return status;
+            break;
+        }
+        default:
+            return MPSC_CORRUPT;
+        }
+    }
+}
+
+/* ---- waiting */
+
+static bool ready(void *context)
+{
+    const mpsc_receiver *rx = context;
+    struct ring_item item;
+    return ring_look(&rx->ring, rx->head, &item) != RING_HOLE ||
+           handle_side_left(&rx->handle, SIDE_SENDER);
+}
+
+/* The stamp and the tail once more, and whether a hole's owner still shows its intent. */
+static bool ready_to_sleep(void *context)
+{
+    const mpsc_receiver *rx = context;
+    return ready(context) || (ring_claimed(&rx->ring, rx->head) != RING_EMPTY &&
+                              !registry_covers(registry_of(rx), rx->head));
+}
+
+static unsigned watch(void *context, struct os_futex *futexes, unsigned most, unsigned *died)
+{
+    const mpsc_receiver *rx = context;
+    return registry_watch(registry_of(rx), OWNER_SENDER, futexes, most, died);
+}
+
+static mpsc_status attempt(void *context)
+{
+    mpsc_receiver *rx = context;
+    if (handle_is_rendezvous(&rx->handle))
+        offer_open(registry_of(rx), handle_owner(&rx->handle));
+    mpsc_status status = look(rx, &rx->item);
+    return status == MPSC_EMPTY ? HANDLE_AGAIN : status;
+}
+
+static mpsc_status wait_message(mpsc_receiver *rx, uint64_t nanoseconds)
+{
+    struct wait wait = {
+        .condvar = &header_of(rx)->arrived,
+        .deadline = wait_deadline(nanoseconds),
+        .blocked_since = &rx->handle.endpoint->blocked_since,
+        .ready = ready,
+        .ready_to_sleep = ready_to_sleep,
+        .watch = watch,
+        .context = rx,
+        .vigil = &rx->handle.vigil,
+    };
+    return handle_wait(&rx->handle, &wait, attempt);
+}
+
+/* A rendezvous, where waiting is an offer. It ends with nobody acting on that offer. */
+static mpsc_status wait_offering(mpsc_receiver *rx, uint64_t nanoseconds)
+{
+    const uint64_t moment = 1000000;
+    uint64_t owner = handle_owner(&rx->handle);
+    mpsc_status status = wait_message(rx, nanoseconds);
+    while (!offer_close(registry_of(rx), owner, status == MPSC_OK)) {
+        /* A sender has accepted: its message comes within a moment, or its refusal. */
+        os_yield();
+        if (wait_message(rx, moment) == MPSC_OK)
+            status = MPSC_OK;
+    }
+    return status;
+}
+
+/* The next message, still at the head, into rx->item. */
+static inline mpsc_status next(mpsc_receiver *rx, uint64_t nanoseconds)
+{
+    mpsc_status status = handle_usable(&rx->handle);
+    if (!status && !rx->seated)
+        status = sit_down(rx);
+    if (status)
+        return status;
+    if (ring_look(&rx->ring, rx->head, &rx->item) == RING_OK)
+        return MPSC_OK;
+    if (nanoseconds == WAIT_NEVER)
+        return look(rx, &rx->item);
+    return handle_is_rendezvous(&rx->handle) ? wait_offering(rx, nanoseconds)
+                                             : wait_message(rx, nanoseconds);
+}
+
+/* ---- taking */
+
+/* A rendezvous' sender may withdraw until the mark: false, it did. */
+static inline bool mark(mpsc_receiver *rx)
+{
+    return !handle_is_rendezvous(&rx->handle) || rx->item.taken || ring_mark(&rx->ring, rx->head);
+}
+
+static inline void take(mpsc_receiver *rx)
+{
+    struct ring_words *words = rx->ring.words;
+    uint64_t received = atomic_load_explicit(&words->received, memory_order_relaxed);
+    atomic_store_explicit(&words->received, received + 1, memory_order_relaxed);
+    atomic_store_explicit(&rx->handle.endpoint->messages, ++rx->received, memory_order_relaxed);
+    pass(rx, rx->item.cells);
+}
+
+static inline mpsc_status receive(mpsc_receiver *rx, void *buffer, size_t size, size_t *length,
+                                  uint64_t nanoseconds)
+{
+    if (!rx || (!buffer && size) || rx->peeked)
+        return MPSC_INVALID;
+    do {
+        mpsc_status status = next(rx, nanoseconds);
+        if (status)
+            return status;
+        if (rx->item.length > size) {
+            if (length)
+                *length = (size_t)rx->item.length;
+            return MPSC_TOO_BIG;
+        }
+    } while (!mark(rx));
+    size_t taken = (size_t)rx->item.length;
+    if (taken)
+        memcpy(buffer, ring_payload(&rx->ring, rx->head), taken);
+    take(rx);
+    if (length)
+        *length = taken;
+    return MPSC_OK;
+}
+
+mpsc_status mpsc_recv(mpsc_receiver *rx, void *buffer, size_t size, size_t *length)
+{
+    return receive(rx, buffer, size, length, MPSC_FOREVER);
+}
+
+mpsc_status mpsc_try_recv(mpsc_receiver *rx, void *buffer, size_t size, size_t *length)
+{
+    return receive(rx, buffer, size, length, WAIT_NEVER);
+}
+
+mpsc_status mpsc_recv_timeout(mpsc_receiver *rx, void *buffer, size_t size, size_t *length,
+                              uint64_t nanoseconds)
+{
+    return receive(rx, buffer, size, length, handle_time(nanoseconds));
+}
+
+/* ---- in place */
+
+static mpsc_status peek_next(mpsc_receiver *rx, uint64_t nanoseconds)
+{
+    mpsc_status status = MPSC_OK;
+    do
+        status = next(rx, nanoseconds);
+    while (!status && !mark(rx));
+    if (!status)
+        rx->peeked = ring_payload(&rx->ring, rx->head);
+    return status;
+}
+
+static const void *peek(mpsc_receiver *rx, size_t *length, uint64_t nanoseconds,
+                        mpsc_status *status)
+{
+    mpsc_status found = rx ? handle_usable(&rx->handle) : MPSC_INVALID;
+    if (!found && !rx->peeked)
+        found = peek_next(rx, nanoseconds);
+    if (status)
+        *status = found;
+    if (found)
+        return NULL;
+    if (length)
+        *length = (size_t)rx->item.length;
+    return rx->peeked;
+}
+
+const void *mpsc_peek(mpsc_receiver *rx, size_t *length, mpsc_status *status)
+{
+    return peek(rx, length, MPSC_FOREVER, status);
+}
+
+const void *mpsc_try_peek(mpsc_receiver *rx, size_t *length, mpsc_status *status)
+{
+    return peek(rx, length, WAIT_NEVER, status);
+}
+
+const void *mpsc_peek_timeout(mpsc_receiver *rx, size_t *length, uint64_t nanoseconds,
+                              mpsc_status *status)
+{
+    return peek(rx, length, handle_time(nanoseconds), status);
+}
+
+mpsc_status mpsc_release(mpsc_receiver *rx, const void *message)
+{
+    if (!rx)
+        return MPSC_INVALID;
+    mpsc_status status = handle_usable(&rx->handle);
+    if (status)
+        return status;
+    if (!message || message != rx->peeked)
+        return MPSC_INVALID;
+    rx->peeked = NULL;
+    take(rx);
+    return MPSC_OK;
+}

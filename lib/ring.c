@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+#include "ring.h"
+
+enum kind { KIND_MESSAGE = 0, KIND_VOID = 1, KIND_TAKEN = 2 };
+enum { KIND_BITS = 2 };
+
+/* ---- stamps */
+
+static uint64_t stamp_lap(const struct ring *ring, uint64_t position)
+{
+    return ((position >> ring->lap_shift) + 1) << (ring->length_bits + KIND_BITS);
+}
+
+static uint64_t stamp_of(const struct ring *ring, uint64_t position, enum kind kind,
+                         uint64_t length)
+{
+    return stamp_lap(ring, position) | (uint64_t)kind << ring->length_bits | length;
+}
+
+static _Atomic uint64_t *stamp_at(const struct ring *ring, uint64_t position)
+{
+    return &ring->stamps[position & ring->mask];
+}
+
+static bool stamp_is_of(const struct ring *ring, uint64_t stamp, uint64_t position)
+{
+    return (stamp ^ stamp_lap(ring, position)) >> (ring->length_bits + KIND_BITS) == 0;
+}
+
+static enum kind stamp_kind(const struct ring *ring, uint64_t stamp)
+{
+    return (enum kind)(stamp >> ring->length_bits & 3);
+}
+
+static uint64_t stamp_length(const struct ring *ring, uint64_t stamp)
+{
+    return stamp & ((UINT64_C(1) << ring->length_bits) - 1);
+}
+
+/* PAIR commit: the payload is written before its stamp (ring_commit, ring_cancel -> ring_look) */
+static void stamp_store(const struct ring *ring, uint64_t position, enum kind kind, uint64_t length)
+{
+    atomic_store_explicit(stamp_at(ring, position), stamp_of(ring, position, kind, length),
+                          memory_order_release);
+}
+
+/* ---- binding */
+
+bool ring_bind(struct ring *ring, const struct map *map, const struct geometry *geometry)
+{
+    *ring = (struct ring){
+        .words = map_at(map, 0, sizeof(struct ring_words)),
+        .stamps = map_at(map, geometry->stamps_offset, geometry->cells * sizeof(uint64_t)),
+        .payload = map_at(map, geometry->cells_offset, 2 * geometry->cells * geometry->stride),
+        .mask = geometry->cells - 1,
+        .limit = geometry->limit,
+        .message_size = geometry->message_size,
+        .stride = geometry->stride,
+        .max_length = geometry->max_length,
+        .lap_shift = geometry->lap_shift,
+        .length_bits = geometry->length_bits,
+    };
+    return ring->words && ring->stamps && ring->payload;
+}
+
+const char *ring_check(const struct ring *ring)
+{
+    /* A head never passes a tail that is read later, and one that is read after a tail is never
+     * further behind it than the limit. */
+    uint64_t before = ring_head(ring);
+    uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_acquire);
+    uint64_t after = ring_head(ring);
+    if (before > tail)
+        return "the ring's head is past its tail";
+    if (after < tail && tail - after > ring->limit)
+        return "more cells are claimed than the bound allows";
+    return NULL;
+}
+
+/* ---- the sender's side */
+
+/* PAIR intent: see ring.h. The cells first: a reader that sees this position sees these cells; one
+ * that sees them with the position before sees that one's stamp as well. */
+static void intent_store(struct intent *intent, uint64_t position, uint64_t cells)
+{
+    if (atomic_load_explicit(&intent->cells, memory_order_relaxed) != cells)
+        atomic_store_explicit(&intent->cells, cells, memory_order_release);
+    atomic_store_explicit(&intent->position, position, memory_order_release);
+}
+
+bool intent_covers(const struct intent *intent, uint64_t position)
+{
+    /* PAIR intent: see ring.h */
+    uint64_t first = atomic_load_explicit(&intent->position, memory_order_acquire);
+    uint64_t cells = atomic_load_explicit(&intent->cells, memory_order_acquire);
+    return first <= position && position - first < cells;
+}
+
+/* `cells` are never more than the limit. */
+static bool fits(const struct ring *ring, uint64_t cells, uint64_t head, uint64_t tail)
+{
+    return tail - head <= ring->limit - cells;
+}
+
+/* Room for `cells` behind `*tail`? Brings both up to date where it seems not. */
+static enum ring_result look_for_room(const struct ring *ring, uint64_t cells, uint64_t *head,
+                                      uint64_t *tail)
+{
+    while (!fits(ring, cells, *head, *tail)) {
+        uint64_t before = *tail;
+        /* PAIR head: what the receiver copied out is copied before we write there again
+         * (ring_take -> look_for_room, ring_room). The tail after it, so that it is not behind. */
+        *head = ring_head(ring);
+        *tail = atomic_load_explicit(&ring->words->tail, memory_order_relaxed);
+        if (*tail != before)
+            continue;
+        if (*tail - *head > ring->limit)
+            return RING_CORRUPT;
+        return fits(ring, cells, *head, *tail) ? RING_OK : RING_FULL;
+    }
+    return RING_OK;
+}
+
+enum ring_result ring_claim(const struct ring *ring, struct intent *intent, uint64_t cells,
+                            uint64_t *head, uint64_t *position, bool *withdrew)
+{
+    uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_relaxed);
+    *withdrew = false;
+    for (;;) {
+        enum ring_result result = look_for_room(ring, cells, head, &tail);
+        if (result != RING_OK) {
+            if (*withdrew)
+                intent_none(intent);
+            return result;
+        }
+        intent_store(intent, tail, cells);
+        *withdrew = true;
+        /* PAIR claim: the intent is stored before the tail moves, so whoever sees the tail past a
+         * cell sees the intent that covers it (ring_claim -> ring_claimed) */
+        if (atomic_compare_exchange_weak_explicit(&ring->words->tail, &tail, tail + cells,
+                                                  memory_order_acq_rel, memory_order_relaxed)) {
+            *position = tail;
+            return RING_OK;
+        }
+    }
+}
+
+bool ring_room(const struct ring *ring, uint64_t cells)
+{
+    uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_relaxed);
+    /* PAIR head: see look_for_room */
+    return fits(ring, cells, ring_head(ring), tail);
+}
+
+void ring_commit(const struct ring *ring, uint64_t position, uint64_t cells, uint64_t length)
+{
+    uint64_t needed = ring_cells(ring, length);
+    /* The rest first: once the message is taken, the receiver looks there. */
+    if (needed < cells)
+        stamp_store(ring, position + needed, KIND_VOID, cells - needed);
+    stamp_store(ring, position, KIND_MESSAGE, length);
+}
+
+void ring_cancel(const struct ring *ring, uint64_t position, uint64_t cells)
+{
+    stamp_store(ring, position, KIND_VOID, cells);
+}
+
+/* ---- the receiver's side */
+
+enum ring_result ring_look(const struct ring *ring, uint64_t position, struct ring_item *item)
+{
+    /* PAIR commit: see stamp_store */
+    uint64_t stamp = atomic_load_explicit(stamp_at(ring, position), memory_order_acquire);
+    if (!stamp_is_of(ring, stamp, position))
+        return RING_HOLE;
+    uint64_t length = stamp_length(ring, stamp);
+    enum kind kind = stamp_kind(ring, stamp);
+    if (kind == KIND_VOID) {
+        item->cells = length;
+        return length - 1 < ring->limit ? RING_VOID : RING_CORRUPT;
+    }
+    if (length > ring->max_length || kind > KIND_TAKEN)
+        return RING_CORRUPT;
+    item->length = length;
+    item->cells = ring_cells(ring, length);
+    item->taken = kind == KIND_TAKEN;
+    return RING_OK;
+}
+
+enum ring_result ring_claimed(const struct ring *ring, uint64_t position)
+{
+    /* PAIR claim: see ring_claim */
+    uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_acquire);
+    if (tail == position)
+        return RING_EMPTY;
+    return tail - position <= ring->limit ? RING_HOLE : RING_CORRUPT;
+}
+
+void ring_take(const struct ring *ring, uint64_t *head, uint64_t cells)
+{
+    *head += cells;
+    /* PAIR head: see look_for_room */
+    atomic_store_explicit(&ring->words->head, *head, memory_order_release);
+}
+
+bool ring_skip(const struct ring *ring, uint64_t *head)
+{
+    struct ring_item item;
+    if (ring_look(ring, *head, &item) != RING_HOLE)
+        return false;
+    ring_take(ring, head, 1);
+    return true;
+}
+
+/* ---- rendezvous */
+
+static bool stamp_change(const struct ring *ring, uint64_t position, enum kind to)
+{
+    _Atomic uint64_t *at = stamp_at(ring, position);
+    uint64_t stamp = atomic_load_explicit(at, memory_order_relaxed);
+    if (!stamp_is_of(ring, stamp, position) || stamp_kind(ring, stamp) != KIND_MESSAGE)
+        return false;
+    uint64_t length = to == KIND_VOID ? 1 : stamp_length(ring, stamp);
+    /* PAIR mark: one of ring_mark and ring_withdraw wins. What the sender wrote stays visible to
+     * whoever sees the mark. */
+    return atomic_compare_exchange_strong_explicit(at, &stamp, stamp_of(ring, position, to, length),
+                                                   memory_order_acq_rel, memory_order_relaxed);
+}
+
+bool ring_mark(const struct ring *ring, uint64_t position)
+{
+    /* PAIR mark: see stamp_change */
+    return stamp_change(ring, position, KIND_TAKEN);
+}
+
+bool ring_withdraw(const struct ring *ring, uint64_t position)
+{
+    return stamp_change(ring, position, KIND_VOID);
+}
+
+bool ring_passed(const struct ring *ring, uint64_t position)
+{
+    return ring_head(ring) > position;
+}
+
+/* ---- looking */
+
+uint64_t ring_count(const struct ring *ring)
+{
+    /* The tail first: a head that is read later is never further behind it than the limit. */
+    uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_relaxed);
+    uint64_t position = ring_head(ring);
+    uint64_t left = tail - position, messages = 0;
+    if (left > ring->limit)
+        return 0; /* all taken since, or damaged */
+    while (left > 0) {
+        struct ring_item item = {.cells = 1};
+        enum ring_result result = ring_look(ring, position, &item);
+        if (result == RING_CORRUPT || item.cells > left)
+            break;
+        messages += result == RING_OK;
+        position += item.cells;
+        left -= item.cells;
+    }
+    return messages;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "seat.h"
+
+#define RECEIVED (UINT64_C(1) << 63)
+
+static uint64_t seat_word(const struct registry *registry, unsigned index)
+{
+    return (uint64_t)(index + 1) << 32 | registry->generation;
+}
+
+static uint64_t seat_owner(const struct registry *registry, uint64_t seat)
+{
+    uint64_t index = (seat & ~RECEIVED) >> 32;
+    if (index == 0 || index > registry_endpoint_high(registry))
+        return 0;
+    uint64_t owner =
+        atomic_load_explicit(&registry->endpoints[index - 1].owner, memory_order_acquire);
+    bool same = owner_kind(owner) == OWNER_RECEIVER && (uint32_t)owner == (uint32_t)seat;
+    return same ? owner : 0;
+}
+
+static uint64_t seat_load(const struct registry *registry)
+{
+    return atomic_load_explicit(&registry->header->seat, memory_order_acquire);
+}
+
+static enum seat_result seat_change(const struct registry *registry, uint64_t mine, bool inherited)
+{
+    uint64_t seat = seat_load(registry);
+    for (;;) {
+        bool died = false;
+        if (seat && (seat & ~RECEIVED) != (mine & ~RECEIVED)) {
+            uint64_t owner = seat_owner(registry, seat);
+            died = !owner || !registry_alive(registry, owner);
+            if (!died && ((seat & RECEIVED) || !inherited))
+                return SEAT_BUSY;
+        }
+        /* PAIR seat: the last holder's head is seen by the next (seat_leave, a death -> seat_change,
+         * before the head is read) */
+        if (atomic_compare_exchange_weak_explicit(&registry->header->seat, &seat, mine,
+                                                  memory_order_acq_rel, memory_order_acquire)) {
+            if (died)
+                atomic_fetch_add_explicit(&registry->header->takeovers, 1, memory_order_relaxed);
+            return SEAT_TAKEN;
+        }
+    }
+}
+
+enum seat_result seat_open(const struct registry *registry, unsigned index)
+{
+    return seat_change(registry, seat_word(registry, index), false);
+}
+
+enum seat_result seat_take(const struct registry *registry, unsigned index, bool inherited)
+{
+    return seat_change(registry, seat_word(registry, index) | RECEIVED, inherited);
+}
+
+void seat_leave(const struct registry *registry, unsigned index)
+{
+    uint64_t seat = seat_load(registry);
+    /* PAIR seat: see seat_change */
+    if ((seat & ~RECEIVED) == seat_word(registry, index))
+        atomic_compare_exchange_strong_explicit(&registry->header->seat, &seat, 0,
+                                                memory_order_acq_rel, memory_order_relaxed);
+}
+
+int seat_holder(const struct registry *registry)
+{
+    uint64_t seat = seat_load(registry);
+    uint64_t owner = seat_owner(registry, seat);
+    if (!owner || !registry_alive(registry, owner))
+        return -1;
+    return (int)((seat & ~RECEIVED) >> 32) - 1;
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+#include "segment.h"
+#include "condvar.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+enum { DEFAULT_MESSAGE_SIZE = 64, DEFAULT_PERMISSIONS = 0600 };
+
+mpsc_status segment_status(int error)
+{
+    switch (-error) {
+    case 0:
+        return MPSC_OK;
+    case ENOENT:
+        return MPSC_NOT_FOUND;
+    case EEXIST:
+        return MPSC_EXISTS;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case EBADF: /* the library's descriptor was closed under it */
+        return MPSC_DENIED;
+    case ENOSPC:
+    case EDQUOT:
+        return MPSC_NO_SPACE;
+    case ENOMEM:
+        return MPSC_NO_MEMORY;
+    case EMFILE:
+    case ENFILE:
+    case ENOLCK:
+    case EFBIG:
+        return MPSC_LIMIT;
+    case ELOOP:  /* a symbolic link in the way */
+    case EISDIR: /* or a directory */
+    case ENXIO:  /* or a socket */
+        return MPSC_CORRUPT;
+    default:
+        errno = -error;
+        return MPSC_OS;
+    }
+}
+
+/* ---- mapping */
+
+static mpsc_status bind(struct segment *segment)
+{
+    struct registry *registry = &segment->registry;
+    segment->header = map_at(&segment->tables, 0, sizeof(struct header));
+    if (!segment->header ||
+        !registry_bind(registry, &segment->tables, segment->fd, segment->geometry.page_size) ||
+        !ring_bind(&segment->ring, &segment->ring_map, &segment->geometry))
+        return MPSC_CORRUPT;
+    registry->scoped = !segment->identity.durable;
+    return MPSC_OK;
+}
+
+static mpsc_status map_all(struct segment *segment, bool writable)
+{
+    const struct geometry *geometry = &segment->geometry;
+    size_t twice = (size_t)(geometry->cells * geometry->stride);
+    void *tables, *ring;
+    int error = os_map(segment->fd, 0, (size_t)geometry->ring_offset, writable, &tables);
+    if (error)
+        return segment_status(error);
+    segment->tables = (struct map){tables, (size_t)geometry->ring_offset};
+    error = os_map_mirrored(segment->fd, geometry->ring_offset, (size_t)geometry->ring_size, twice,
+                            writable, &ring);
+    if (error)
+        return segment_status(error);
+    segment->ring_map = (struct map){ring, (size_t)geometry->ring_size + twice};
+    return bind(segment);
+}
+
+void segment_close(struct segment *segment)
+{
+    os_unmap(segment->tables.base, segment->tables.size);
+    os_unmap(segment->ring_map.base, segment->ring_map.size);
+    /* Not a stranger's descriptor that got our number. */
+    if (!segment->registry.header || registry_has_descriptor(&segment->registry))
+        os_close(segment->fd);
+    *segment = (struct segment){.fd = -1};
+}
+
+/* ---- creating */
+
+mpsc_status segment_defaults(mpsc_options *options)
+{
+    if (options->message_size == 0)
+        options->message_size = DEFAULT_MESSAGE_SIZE;
+    if (options->bound == MPSC_ANY)
+        options->bound = MPSC_UNBOUNDED;
+    if (options->permissions == 0)
+        options->permissions = DEFAULT_PERMISSIONS;
+    return options->durable && options->bound == 0 ? MPSC_INVALID : MPSC_OK;
+}
+
+static uint64_t checksum_of(const struct identity *identity)
+{
+    return map_checksum(identity, offsetof(struct identity, checksum));
+}
+
+static struct identity identity_of(const char *name, const mpsc_options *options,
+                                   const struct geometry *geometry)
+{
+    struct identity identity = {
+        .magic = LAYOUT_MAGIC,
+        .version = LAYOUT_VERSION,
+        .abi = LAYOUT_ABI,
+        .message_size = geometry->message_size,
+        .bound = geometry->bound,
+        .max_bytes = geometry->max_bytes,
+        .created = (uint64_t)time(NULL),
+        .page_size = geometry->page_size,
+        .creator = os_process_id(),
+        .durable = options->durable != 0,
+    };
+    strncpy(identity.name, name, MPSC_MAX_NAME);
+    if (options->type_name)
+        strncpy(identity.type_name, options->type_name, MPSC_MAX_TYPE_NAME);
+    identity.checksum = checksum_of(&identity);
+    return identity;
+}
+
+/* Memory for the header, the first page of each table, and the ring: what is promised is there. */
+static int commit_all(const struct segment *segment)
+{
+    const struct geometry *geometry = &segment->geometry;
+    uint64_t page = geometry->page_size;
+    int error = os_shm_resize(segment->fd, geometry->file_size);
+    if (!error)
+        error = os_shm_commit(segment->fd, 0, page);
+    if (!error)
+        error = os_shm_commit(segment->fd, LAYOUT_PROCESSES, page);
+    if (!error)
+        error = os_shm_commit(segment->fd, LAYOUT_ENDPOINTS, page);
+    if (!error)
+        error = os_shm_commit(segment->fd, geometry->ring_offset, geometry->ring_size);
+    return error;
+}
+
+static mpsc_status format(struct segment *segment)
+{
+    struct header *header = segment->header;
+    uint32_t page = segment->geometry.page_size;
+    atomic_init(&header->process_high, page / (uint32_t)sizeof(struct process));
+    atomic_init(&header->endpoint_high, page / (uint32_t)sizeof(struct endpoint));
+    if (!control_format(&header->control) || !condvar_format(&header->arrived) ||
+        !condvar_format(&header->room))
+        return MPSC_NO_MEMORY;
+    header->identity = segment->identity;
+    return MPSC_OK;
+}
+
+mpsc_status segment_create(const char *name, const mpsc_options *options, struct segment *segment)
+{
+    struct segment made = {.fd = -1};
+    uint64_t bound = options->bound == MPSC_UNBOUNDED ? GEOMETRY_UNBOUNDED : options->bound;
+    mpsc_status status = geometry_of(options->message_size, bound, options->max_bytes,
+                                     os_page_size(), &made.geometry);
+    if (status)
+        return status;
+    made.identity = identity_of(name, options, &made.geometry);
+    made.fd = os_shm_create(options->permissions);
+    if (made.fd < 0)
+        return segment_status(made.fd);
+    status = segment_status(commit_all(&made));
+    if (!status)
+        status = map_all(&made, true);
+    if (!status)
+        status = format(&made);
+    if (status)
+        segment_close(&made);
+    else
+        *segment = made;
+    return status;
+}
+
+mpsc_status segment_publish(const struct segment *segment, const char *name)
+{
+    return segment_status(os_shm_link(segment->fd, name));
+}
+
+/* ---- opening */
+
+static mpsc_status read_identity(struct segment *segment)
+{
+    struct identity *identity = &segment->identity;
+    if (os_read_at(segment->fd, identity, sizeof *identity, 0) != 0)
+        return MPSC_CORRUPT;
+    if (identity->magic != LAYOUT_MAGIC)
+        return MPSC_CORRUPT;
+    if (identity->version != LAYOUT_VERSION || identity->abi != LAYOUT_ABI ||
+        identity->page_size % os_page_size() != 0)
+        return MPSC_MISMATCH;
+    if (identity->checksum != checksum_of(identity))
+        return MPSC_CORRUPT;
+    if (identity->name[MPSC_MAX_NAME] || identity->type_name[MPSC_MAX_TYPE_NAME])
+        return MPSC_CORRUPT;
+    if (geometry_of(identity->message_size, identity->bound, identity->max_bytes,
+                    identity->page_size, &segment->geometry) != MPSC_OK)
+        return MPSC_CORRUPT;
+    return MPSC_OK;
+}
+
+static mpsc_status validate(struct segment *segment, const struct os_file *file, bool any_owner)
+{
+    if (!file->regular)
+        return MPSC_CORRUPT;
+    if (!any_owner && file->owner != 0 && file->owner != os_effective_user())
+        return MPSC_DENIED;
+    mpsc_status status = read_identity(segment);
+    if (!status && file->size != segment->geometry.file_size)
+        status = MPSC_CORRUPT;
+    return status;
+}
+
+mpsc_status segment_adopt(int fd, bool any_owner, bool writable, struct segment *segment)
+{
+    struct segment opened = {.fd = fd};
+    struct os_file file;
+    int error = os_file_status(fd, &file);
+    mpsc_status status = error ? segment_status(error) : validate(&opened, &file, any_owner);
+    if (!status)
+        status = map_all(&opened, writable);
+    if (!status && segment_check(&opened))
+        status = MPSC_CORRUPT;
+    if (status)
+        segment_close(&opened);
+    else
+        *segment = opened;
+    return status;
+}
+
+mpsc_status segment_open(const char *name, bool any_owner, bool writable, struct segment *segment)
+{
+    int fd = os_shm_open(name, writable);
+    return fd < 0 ? segment_status(fd) : segment_adopt(fd, any_owner, writable, segment);
+}
+
+mpsc_status segment_agrees(const struct segment *segment, const mpsc_options *options)
+{
+    const struct identity *identity = &segment->identity;
+    uint64_t bound = options->bound == MPSC_UNBOUNDED ? GEOMETRY_UNBOUNDED : options->bound;
+    struct os_file file;
+    if (options->message_size && options->message_size != identity->message_size)
+        return MPSC_MISMATCH;
+    if (options->bound != MPSC_ANY && bound != identity->bound)
+        return MPSC_MISMATCH;
+    if (options->max_bytes && options->max_bytes != identity->max_bytes)
+        return MPSC_MISMATCH;
+    if (options->durable && !segment_is_durable(segment))
+        return MPSC_MISMATCH;
+    if (options->type_name && strcmp(options->type_name, identity->type_name) != 0)
+        return MPSC_MISMATCH;
+    if (options->permissions &&
+        (os_file_status(segment->fd, &file) != 0 || file.permissions != options->permissions))
+        return MPSC_MISMATCH;
+    return MPSC_OK;
+}
+
+/* ---- the whole */
+
+const char *segment_check(const struct segment *segment)
+{
+    const char *broken = registry_check(&segment->registry);
+    return broken ? broken : ring_check(&segment->ring);
+}
+
+void segment_repair(const struct segment *segment)
+{
+    /* Every step of a control operation commits with one word in a table; what follows from the
+     * tables is made anew. */
+    registry_recount(&segment->registry);
+    registry_tell(&segment->registry);
+    atomic_fetch_add_explicit(&segment->header->repairs, 1, memory_order_relaxed);
+}
+
+void segment_unlinked(const struct segment *segment)
+{
+    atomic_store_explicit(&segment->header->unlinked, 1, memory_order_relaxed);
+    /* Those who sleep look again who is there. */
+    condvar_wake(&segment->header->arrived);
+    condvar_wake(&segment->header->room);
+}
+
+bool segment_is_durable(const struct segment *segment)
+{
+    return segment->identity.durable &&
+           !atomic_load_explicit(&segment->header->unlinked, memory_order_relaxed);
+}
+
+static bool name_means(const char *name, const struct segment *segment)
+{
+    struct os_file named;
+    int fd = os_shm_open(name, false);
+    if (fd < 0)
+        return false;
+    bool same = os_file_status(fd, &named) == 0 && named.device == segment->registry.device &&
+                named.inode == segment->registry.inode;
+    os_close(fd);
+    return same;
+}
+
+int segment_remove_name(const struct segment *segment, const char *name)
+{
+    /* Two that find the same orphan must not remove each other's new channel: whoever removes a name
+     * holds the lock on the inode that it means, and looks again. */
+    int fd = os_shm_reopen(segment->fd);
+    if (fd < 0)
+        return fd;
+    int error = os_lock_try(fd, LOCK_UNLINK);
+    if (error == 0 && name_means(name, segment))
+        error = os_shm_unlink(name);
+    os_close(fd);
+    return error == -EAGAIN || error == -ENOENT ? 0 : error;
+}

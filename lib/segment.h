@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Level 5. A segment as a whole: create, open, publish, check, repair. It composes what each noun
+ * does for its own part.
+ */
+#ifndef MPSC_SEGMENT_H
+#define MPSC_SEGMENT_H
+
+#include "control.h"
+#include "geometry.h"
+#include "registry.h"
+#include "ring.h"
+
+struct segment {
+    int fd; /* without locks of its own: for asking about locks, and to open more */
+    struct map tables, ring_map;
+    struct identity identity; /* a copy */
+    struct geometry geometry;
+    struct header *header;
+    struct registry registry;
+    struct ring ring;
+};
+
+/* The options of a channel that is not there yet: what was left open becomes definite. */
+mpsc_status segment_defaults(mpsc_options *options);
+
+/* A new segment, mapped, without a name. `name` "" stands for a private channel. */
+mpsc_status segment_create(const char *name, const mpsc_options *options, struct segment *segment);
+/* Gives it its name. MPSC_EXISTS if that is taken. */
+mpsc_status segment_publish(const struct segment *segment, const char *name);
+/* Opens, validates and maps; takes no part. */
+mpsc_status segment_open(const char *name, bool any_owner, bool writable, struct segment *segment);
+/* The same of a descriptor, which becomes the segment's, also on failure. */
+mpsc_status segment_adopt(int fd, bool any_owner, bool writable, struct segment *segment);
+void segment_close(struct segment *segment);
+
+/* Does what was set agree with the channel? */
+mpsc_status segment_agrees(const struct segment *segment, const mpsc_options *options);
+/* Which rule it breaks, NULL: none. Needs no quiescence. */
+const char *segment_check(const struct segment *segment);
+/* After an owner of the control mutex died, at whatever step: control mutex held. */
+void segment_repair(const struct segment *segment);
+
+/* Removes the name if it still means this segment: 0, also if somebody else is at it, or an errno. */
+int segment_remove_name(const struct segment *segment, const char *name);
+/* mpsc_unlink was here: the scoped rules hold from now on. */
+void segment_unlinked(const struct segment *segment);
+bool segment_is_durable(const struct segment *segment);
+
+/* The status for a negative errno of the os layer; keeps it in errno for MPSC_OS. */
+mpsc_status segment_status(int error);
+
+#endif

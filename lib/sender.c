@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/* Level 7. Sending: by copy, or by a loan that is filled in place. */
+#include "condvar.h"
+#include "handle.h"
+#include "offer.h"
+
+#include <mpsc.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Cells that are claimed and not committed. */
+struct claim {
+    uint64_t position;
+    uint64_t cells;
+    bool offered; /* a rendezvous' offer was accepted for it */
+};
+
+struct mpsc_sender {
+    struct handle handle;
+    struct ring ring; /* a copy */
+    uint64_t head;    /* as last seen */
+    uint64_t end;     /* behind the last message that was sent */
+    uint64_t sent;
+    /* The loan that is out. */
+    void *loan;
+    size_t loan_length;
+    struct claim loan_claim;
+};
+
+static struct header *header_of(const mpsc_sender *tx)
+{
+    return tx->handle.segment->header;
+}
+
+static const struct registry *registry_of(const mpsc_sender *tx)
+{
+    return &tx->handle.segment->registry;
+}
+
+/* ---- handles */
+
+static void reset(struct handle *handle)
+{
+    mpsc_sender *tx = (mpsc_sender *)handle;
+    tx->ring = handle->segment->ring;
+    tx->head = ring_head(&tx->ring);
+    tx->end = tx->sent = 0;
+    tx->loan = NULL;
+}
+
+struct handle *sender_new(void)
+{
+    mpsc_sender *tx = calloc(1, sizeof *tx);
+    if (!tx)
+        return NULL;
+    tx->handle.kind = OWNER_SENDER;
+    tx->handle.reset = reset;
+    return &tx->handle;
+}
+
+mpsc_status mpsc_sender_clone(const mpsc_sender *tx, mpsc_sender **clone)
+{
+    if (!tx || !clone)
+        return MPSC_INVALID;
+    mpsc_status status = handle_usable(&tx->handle);
+    if (status)
+        return status;
+    struct handle *made = sender_new();
+    if (!made)
+        return MPSC_NO_MEMORY;
+    status = attachment_add(&tx->handle, made);
+    if (status) {
+        free(made);
+        return status;
+    }
+    *clone = (mpsc_sender *)made;
+    return MPSC_OK;
+}
+
+static void loan_cancel(mpsc_sender *tx);
+
+void mpsc_sender_close(mpsc_sender *tx)
+{
+    /* A child that nobody announced shares nothing of this; it may even share our memory. */
+    if (!tx || !fork_seen())
+        return;
+    if (tx->loan)
+        loan_cancel(tx);
+    attachment_remove(&tx->handle);
+    free(tx);
+}
+
+/* ---- waiting */
+
+/* What a sender waits for: room for its claim, or the head to come to a position. */
+struct waiting {
+    mpsc_sender *tx;
+    struct claim *claim; /* NULL: the head */
+    uint64_t position;
+};
+
+static bool ready(void *context)
+{
+    const struct waiting *waiting = context;
+    const struct ring *ring = &waiting->tx->ring;
+    if (handle_side_left(&waiting->tx->handle, SIDE_RECEIVER))
+        return true;
+    return waiting->claim ? ring_room(ring, waiting->claim->cells)
+                          : ring_head(ring) >= waiting->position;
+}
+
+static unsigned watch(void *context, struct os_futex *futexes, unsigned most, unsigned *died)
+{
+    const struct waiting *waiting = context;
+    return registry_watch(registry_of(waiting->tx), OWNER_RECEIVER, futexes, most, died);
+}
+
+static struct wait wait_of(struct waiting *waiting, uint64_t nanoseconds)
+{
+    mpsc_sender *tx = waiting->tx;
+    return (struct wait){
+        .condvar = &header_of(tx)->room,
+        .deadline = wait_deadline(nanoseconds),
+        .blocked_since = &tx->handle.endpoint->blocked_since,
+        .ready = ready,
+        .ready_to_sleep = ready,
+        .watch = watch,
+        .context = waiting,
+        .vigil = &tx->handle.vigil,
+    };
+}
+
+static mpsc_status attempt_head(void *context)
+{
+    const struct waiting *waiting = context;
+    if (ring_head(&waiting->tx->ring) >= waiting->position)
+        return MPSC_OK;
+    return handle_side_gone(&waiting->tx->handle, SIDE_RECEIVER) ? MPSC_DISCONNECTED : HANDLE_AGAIN;
+}
+
+/* Until the head is at `position`, all before it taken. */
+static mpsc_status wait_for_head(mpsc_sender *tx, uint64_t position, uint64_t nanoseconds)
+{
+    struct waiting waiting = {.tx = tx, .position = position};
+    struct wait wait = wait_of(&waiting, nanoseconds);
+    mpsc_status status = handle_wait(&tx->handle, &wait, attempt_head);
+    return ring_head(&tx->ring) >= position ? MPSC_OK : status;
+}
+
+mpsc_status mpsc_flush(mpsc_sender *tx, uint64_t nanoseconds)
+{
+    if (!tx)
+        return MPSC_INVALID;
+    mpsc_status status = handle_usable(&tx->handle);
+    return status ? status : wait_for_head(tx, tx->end, handle_time(nanoseconds));
+}
+
+/* ---- claim */
+
+static enum ring_result claim_once(mpsc_sender *tx, struct claim *claim)
+{
+    bool withdrew;
+    enum ring_result result = ring_claim(&tx->ring, &tx->handle.endpoint->intent, claim->cells,
+                                         &tx->head, &claim->position, &withdrew);
+    /* The receiver may be asleep over a hole that the intent seemed to cover for a moment. */
+    if (result != RING_OK && withdrew)
+        condvar_notify(&header_of(tx)->arrived);
+    return result;
+}
+
+static mpsc_status attempt_claim(void *context)
+{
+    const struct waiting *waiting = context;
+    if (handle_side_gone(&waiting->tx->handle, SIDE_RECEIVER))
+        return MPSC_DISCONNECTED;
+    switch (claim_once(waiting->tx, waiting->claim)) {
+    case RING_OK:
+        return MPSC_OK;
+    case RING_FULL:
+        return HANDLE_AGAIN;
+    default:
+        return MPSC_CORRUPT;
+    }
+}
+
+static mpsc_status claim_waiting(mpsc_sender *tx, uint64_t nanoseconds, struct claim *claim)
+{
+    struct waiting waiting = {.tx = tx, .claim = claim};
+    struct wait wait = wait_of(&waiting, nanoseconds);
+    return handle_wait(&tx->handle, &wait, attempt_claim);
+}
+
+/* There is no room, and no waiting. Is that for good? */
+static mpsc_status no_room(mpsc_sender *tx, mpsc_status status)
+{
+    tx->handle.looked = 0; /* now at the latest one hears of a receiver that was killed */
+    return handle_side_gone(&tx->handle, SIDE_RECEIVER) ? MPSC_DISCONNECTED : status;
+}
+
+/* Only while a receiver waits, and the message is its answer. */
+static mpsc_status claim_offered(mpsc_sender *tx, struct claim *claim)
+{
+    const struct registry *registry = registry_of(tx);
+    uint64_t owner = handle_owner(&tx->handle);
+    if (!offer_accept(registry, owner))
+        return no_room(tx, MPSC_FULL);
+    enum ring_result result = claim_once(tx, claim);
+    if (result == RING_OK) {
+        offer_claimed(registry, owner);
+        claim->offered = true;
+        return MPSC_OK;
+    }
+    /* Another sender's message is there; the receiver may be waiting for our answer. */
+    offer_done(registry);
+    condvar_notify(&header_of(tx)->arrived);
+    return result == RING_FULL ? MPSC_FULL : MPSC_CORRUPT;
+}
+
+static mpsc_status claim_full(mpsc_sender *tx, uint64_t nanoseconds, struct claim *claim)
+{
+    if (tx->handle.segment->geometry.bound == GEOMETRY_UNBOUNDED)
+        return no_room(tx, MPSC_NO_SPACE);
+    if (nanoseconds == WAIT_NEVER)
+        return no_room(tx, MPSC_FULL);
+    return claim_waiting(tx, nanoseconds, claim);
+}
+
+static inline mpsc_status claim_cells(mpsc_sender *tx, size_t length, uint64_t nanoseconds,
+                                      struct claim *claim)
+{
+    if (length > tx->ring.max_length)
+        return MPSC_TOO_BIG;
+    *claim = (struct claim){.cells = ring_cells(&tx->ring, length)};
+    if (handle_side_left(&tx->handle, SIDE_RECEIVER))
+        return MPSC_DISCONNECTED;
+    if (nanoseconds == WAIT_NEVER && handle_is_rendezvous(&tx->handle))
+        return claim_offered(tx, claim);
+    enum ring_result result = claim_once(tx, claim);
+    if (result == RING_OK)
+        return MPSC_OK;
+    return result == RING_FULL ? claim_full(tx, nanoseconds, claim) : MPSC_CORRUPT;
+}
+
+/* ---- commit */
+
+static inline void commit(mpsc_sender *tx, const struct claim *claim, size_t length)
+{
+    ring_commit(&tx->ring, claim->position, claim->cells, length);
+    condvar_notify(&header_of(tx)->arrived);
+    tx->end = claim->position + claim->cells;
+    tx->sent++;
+    atomic_store_explicit(&tx->handle.endpoint->messages, tx->sent, memory_order_relaxed);
+}
+
+/* A rendezvous: returns when the receiver has taken it, or takes it back. */
+static mpsc_status hand_over(mpsc_sender *tx, const struct claim *claim, uint64_t nanoseconds)
+{
+    mpsc_status status = wait_for_head(tx, claim->position + 1, nanoseconds);
+    if (!status || !ring_withdraw(&tx->ring, claim->position))
+        return MPSC_OK;
+    atomic_store_explicit(&tx->handle.endpoint->messages, --tx->sent, memory_order_relaxed);
+    tx->end = 0; /* what was sent before is taken, or this would not have had the cell */
+    return status;
+}
+
+static mpsc_status finish(mpsc_sender *tx, const struct claim *claim, uint64_t nanoseconds)
+{
+    if (!claim->offered)
+        return hand_over(tx, claim, nanoseconds);
+    offer_done(registry_of(tx));
+    /* The receiver may be waiting for that. */
+    condvar_notify(&header_of(tx)->arrived);
+    return MPSC_OK;
+}
+
+static inline mpsc_status send(mpsc_sender *tx, const void *message, size_t length,
+                               uint64_t nanoseconds)
+{
+    if (!tx || (!message && length) || tx->loan)
+        return MPSC_INVALID;
+    struct claim claim;
+    mpsc_status status = handle_usable(&tx->handle);
+    if (!status)
+        status = claim_cells(tx, length, nanoseconds, &claim);
+    if (status)
+        return status;
+    if (length)
+        memcpy(ring_payload(&tx->ring, claim.position), message, length);
+    commit(tx, &claim, length);
+    return handle_is_rendezvous(&tx->handle) ? finish(tx, &claim, nanoseconds) : MPSC_OK;
+}
+
+mpsc_status mpsc_send(mpsc_sender *tx, const void *message, size_t length)
+{
+    return send(tx, message, length, MPSC_FOREVER);
+}
+
+mpsc_status mpsc_try_send(mpsc_sender *tx, const void *message, size_t length)
+{
+    return send(tx, message, length, WAIT_NEVER);
+}
+
+mpsc_status mpsc_send_timeout(mpsc_sender *tx, const void *message, size_t length,
+                              uint64_t nanoseconds)
+{
+    return send(tx, message, length, handle_time(nanoseconds));
+}
+
+/* ---- loans */
+
+static void *loan(mpsc_sender *tx, size_t length, uint64_t nanoseconds, mpsc_status *status)
+{
+    mpsc_status found = tx && !tx->loan ? handle_usable(&tx->handle) : MPSC_INVALID;
+    if (!found)
+        found = claim_cells(tx, length, nanoseconds, &tx->loan_claim);
+    if (status)
+        *status = found;
+    if (found)
+        return NULL;
+    /* The receiver that made the offer now waits at the claimed cell, as for any loan. */
+    if (tx->loan_claim.offered)
+        offer_done(registry_of(tx));
+    tx->loan_claim.offered = false;
+    tx->loan_length = length;
+    tx->loan = ring_payload(&tx->ring, tx->loan_claim.position);
+    return tx->loan;
+}
+
+void *mpsc_loan(mpsc_sender *tx, size_t length, mpsc_status *status)
+{
+    return loan(tx, length, MPSC_FOREVER, status);
+}
+
+void *mpsc_try_loan(mpsc_sender *tx, size_t length, mpsc_status *status)
+{
+    return loan(tx, length, WAIT_NEVER, status);
+}
+
+void *mpsc_loan_timeout(mpsc_sender *tx, size_t length, uint64_t nanoseconds, mpsc_status *status)
+{
+    return loan(tx, length, handle_time(nanoseconds), status);
+}
+
+static void loan_cancel(mpsc_sender *tx)
+{
+    ring_cancel(&tx->ring, tx->loan_claim.position, tx->loan_claim.cells);
+    condvar_notify(&header_of(tx)->arrived);
+    tx->loan = NULL;
+}
+
+static mpsc_status loan_check(const mpsc_sender *tx, const void *loan)
+{
+    if (!tx)
+        return MPSC_INVALID;
+    mpsc_status status = handle_usable(&tx->handle);
+    if (status)
+        return status;
+    return loan && loan == tx->loan ? MPSC_OK : MPSC_INVALID;
+}
+
+mpsc_status mpsc_send_loan(mpsc_sender *tx, void *loan, size_t length)
+{
+    mpsc_status status = loan_check(tx, loan);
+    if (status)
+        return status;
+    if (length > tx->loan_length)
+        status = MPSC_INVALID;
+    else if (handle_side_gone(&tx->handle, SIDE_RECEIVER))
+        status = MPSC_DISCONNECTED;
+    if (status) {
+        loan_cancel(tx);
+        return status;
+    }
+    tx->loan = NULL;
+    commit(tx, &tx->loan_claim, length);
+    return handle_is_rendezvous(&tx->handle) ? hand_over(tx, &tx->loan_claim, MPSC_FOREVER)
+                                             : MPSC_OK;
+}
+
+mpsc_status mpsc_cancel_loan(mpsc_sender *tx, void *loan)
+{
+    mpsc_status status = loan_check(tx, loan);
+    if (!status)
+        loan_cancel(tx);
+    return status;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Level 6. A look at a segment by somebody who takes no part: it maps for reading only, takes no
+ * lock and has no slot, so it cannot disturb what it looks at.
+ */
+#ifndef MPSC_VIEW_H
+#define MPSC_VIEW_H
+
+#include "segment.h"
+
+struct view {
+    struct segment segment;
+};
+
+/* One handle of the channel. */
+struct view_endpoint {
+    enum owner_kind kind;
+    bool alive;
+    bool seated;            /* a receiver that holds the seat */
+    uint32_t pid;           /* as its process sees itself */
+    uint64_t messages;      /* moved through this handle */
+    uint64_t blocked_since; /* monotonic nanoseconds; 0: it is not asleep in a call */
+};
+
+mpsc_status view_open(const char *name, struct view *view);
+/* Of a descriptor, which becomes the view's, also on failure. */
+mpsc_status view_adopt(int fd, struct view *view);
+void view_close(struct view *view);
+
+void view_stats(const struct view *view, mpsc_stats *stats);
+/* Endpoints are numbered below this. */
+unsigned view_endpoints(const struct view *view);
+/* False: nobody has that number now. */
+bool view_endpoint(const struct view *view, unsigned index, struct view_endpoint *endpoint);
+/* Which rule the segment breaks, NULL: none. */
+const char *view_check(const struct view *view);
+
+#endif

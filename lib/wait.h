@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Level 3. Waiting: spin and yield a little, then sleep, at most for WAIT_BOUND at a time. What is
+ * waited for is passed in; a wait may end early, and its caller looks again.
+ */
+#ifndef MPSC_WAIT_H
+#define MPSC_WAIT_H
+
+#include "condvar.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* After this long asleep one looks whether the other side still lives. */
+#define WAIT_BOUND UINT64_C(100000000)
+
+/* Not at all: what the try calls pass for a time. */
+#define WAIT_NEVER (UINT64_MAX - 1)
+
+enum wait_result {
+    WAIT_AGAIN,
+    WAIT_NEWS, /* somebody that was watched has died, or so it seems */
+    WAIT_TIMEOUT,
+    WAIT_INTERRUPTED,
+};
+
+/* For how long to wait for a death that was told of to be a fact; kept by each handle. */
+struct wait_vigil {
+    unsigned died;
+    uint64_t pause;
+};
+
+struct wait {
+    struct condvar *condvar;
+    uint64_t deadline;
+    _Atomic uint64_t *blocked_since; /* for whoever inspects */
+    bool (*ready)(void *context);    /* a few loads; true: worth looking again */
+    /* The same with all that must be looked at once more before sleeping; may ask the system. */
+    bool (*ready_to_sleep)(void *context);
+    /* Whose deaths matter: as registry_watch. */
+    unsigned (*watch)(void *context, struct os_futex *futexes, unsigned most, unsigned *died);
+    void *context;
+    struct wait_vigil *vigil;
+    unsigned sleeps; /* so far */
+    uint64_t since;  /* when the first began */
+};
+
+/* The end of a wait of so many nanoseconds from now. */
+uint64_t wait_deadline(uint64_t nanoseconds);
+
+/* Spins, then yields; true: ready. */
+bool wait_spin(const struct wait *wait);
+enum wait_result wait_sleep(struct wait *wait);
+/* After the last of them. */
+void wait_end(const struct wait *wait);
+
+#endif

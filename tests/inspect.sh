@@ -1,0 +1,227 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# mpsc-inspect tells what is so of a channel that is used, stuck, orphaned or damaged, names who has
+# an end of it, and neither waits for nor changes what it looks at.
+set -u
+
+inspect=./tools/mpsc-inspect
+wordcount=./examples/wordcount
+folder=/dev/shm
+prefix=inspect-sh-$$
+name=$prefix-used
+deadline=$(($(date +%s) + 120))
+
+skip() {
+    echo "skipped: $*"
+    exit 77
+}
+[ -x $inspect ] || skip "$inspect is not there"
+[ -x $wordcount ] || skip "$wordcount is not there"
+[ -w $folder ] || skip "$folder cannot be written"
+[ -r /proc/$$/stat ] || skip "/proc is not there"
+
+tmp=$(mktemp -d) || exit 1
+started= # processes to end, whatever happens
+clean_up() {
+    for pid in $started; do
+        kill -KILL "$pid" 2>/dev/null
+    done
+    rm -rf "$tmp" "$folder/${prefix:?}"*
+}
+trap clean_up EXIT
+trap 'exit 1' HUP INT TERM
+
+# ---- What is run and checked
+
+limit=
+if command -v timeout >/dev/null; then
+    limit='timeout -k 5 60'
+fi
+
+# Its output is in $tmp/out and $tmp/err; one that hangs is ended with status 124.
+run() {
+    $limit $inspect "$@" >"$tmp/out" 2>"$tmp/err"
+    status=$?
+}
+
+failed=0
+check() {
+    what=$1
+    shift
+    if "$@"; then
+        echo "ok: $what"
+        return
+    fi
+    echo "NOT so: $what"
+    echo "    status $status; output, and errors:"
+    sed 's/^/    /' "$tmp/out" "$tmp/err"
+    failed=1
+}
+
+status_is() { [ "$status" -eq "$1" ]; }
+says() { grep -q -e "$1" "$tmp/out"; }
+complains() { grep -q -e "$1" "$tmp/err"; }
+ends() { status_is "$1" && complains "$2"; }
+# Lines that match.
+lines() { [ "$(grep -c -e "$2" "$tmp/out")" -eq "$1" ]; }
+
+# wait_for WHAT COMMAND CONDITION...: runs mpsc-inspect COMMAND until it says so.
+wait_for() {
+    what=$1
+    command=$2
+    shift 2
+    # COMMAND is a list of words.
+    # shellcheck disable=SC2086
+    while run $command && ! "$@"; do
+        if [ "$(date +%s)" -ge $deadline ]; then
+            check "$what, in time" false
+            exit 1
+        fi
+        sleep 0.05
+    done
+    echo "ok: $what"
+}
+
+# ---- The command line
+
+run --help
+check "--help tells the commands" says 'list.*a line for each channel'
+check "--help is no error" status_is 0
+run --version
+check "--version tells a version" says '^mpsc-inspect .*[0-9][0-9]*\.[0-9]'
+check "--version is no error" status_is 0
+run
+check "no command is wrong usage" ends 2 'mpsc-inspect --help'
+run watch-paint-dry
+check "an unknown command is wrong usage" ends 2 "no command 'watch-paint-dry'"
+run --no-such-option
+check "an unknown option is wrong usage" ends 2 'mpsc-inspect --help'
+run show
+check "show without a name is wrong usage" ends 2 'name of a channel'
+run show one two
+check "show with two names is wrong usage" ends 2 "unexpected 'two'"
+run show one/two
+check "a name with a slash is wrong usage" ends 2 'no slash'
+run show "$prefix-none"
+check "an unknown name is told, and what to do" ends 1 'mpsc-inspect list'
+if [ -w /dev/full ]; then
+    $limit $inspect --help >/dev/full 2>"$tmp/err"
+    status=$?
+    check "output that cannot be written is an error" ends 2 'cannot write'
+fi
+
+# ---- A channel in use
+#
+# The parent has the receiver, two workers a sender each. There is so much to count (150 million
+# words) that they are still at it when they are stopped.
+
+mkdir "$tmp/words"
+awk 'BEGIN { for (i = 0; i < 1500000; i++) print "word" i % 100 }' >"$tmp/words/0"
+i=1
+while [ $i -lt 100 ]; do
+    ln "$tmp/words/0" "$tmp/words/$i"
+    i=$((i + 1))
+done
+$wordcount --workers 2 --bound 8 --name "$name" "$tmp/words" >"$tmp/wordcount" 2>&1 &
+parent=$!
+started=$parent
+
+used() {
+    kill -0 $parent 2>/dev/null || {
+        cat "$tmp/wordcount"
+        exit 1
+    }
+    says '^senders  *2$' && says "^receiver pid  *$parent\$" && lines 2 '^sender .* alive '
+}
+wait_for "show tells of both senders and the receiver" "show $name" used
+check "show is no error" status_is 0
+check "show names the receiver's command and its seat" \
+    says "^receiver  *$parent  *[a-z-]*wordcount?* .*  holds it\$"
+check "show tells the bound" says '^bound  *8$'
+check "show tells the size of messages" says '^message size  *64 bytes$'
+check "show tells the kind" says '^kind  *bounded$'
+run show "/$name"
+check "a leading slash is allowed" says "^name  *$name\$"
+
+kill -STOP $parent
+wait_for "show names a stopped receiver" "show $name" \
+    says "^receiver  *$parent  *[a-z-]*wordcount?*  *stopped"
+wait_for "list tells that the channel is full, its kind, senders, receiver and state" list \
+    says "^$name  *bounded  *8/8  *[0-9][0-9]*  *2  *$parent ([a-z-]*wordcount?*)  *[0-9]* [a-z]*  *ok\$"
+check "list has a heading" says '^NAME  *KIND  *QUEUED/BOUND  *SENT  *SENDERS  *RECEIVER  *AGE  *STATE$'
+check "list is no error" status_is 0
+wait_for "show tells who is blocked" "show $name" \
+    lines 2 '^sender .* alive  *[0-9][0-9]*  *[0-9][0-9.]* [a-z]*  *-$'
+check "show counts what waits" says '^queued  *8$'
+
+# ---- It changes nothing
+
+workers=$(awk '$1 == "sender" { print $2 }' "$tmp/out")
+started="$started $workers"
+for pid in $workers; do
+    kill -STOP "$pid"
+done
+wait_for "show names stopped senders" "show $name" lines 2 '^sender .* stopped '
+cksum <"$folder/$name" >"$tmp/before"
+run list
+run show "$name"
+cksum <"$folder/$name" >"$tmp/after"
+check "looking changes no byte" cmp -s "$tmp/before" "$tmp/after"
+
+# ---- All killed
+
+for pid in $started; do
+    kill -KILL "$pid"
+done
+wait $parent 2>/dev/null
+wait_for "list tells that nobody is left" list says "^$name .*  8/8 .*  0  *-  .* orphaned\$"
+run show "$name"
+check "show tells it too" says '^state  *orphaned$'
+check "show names the dead" lines 3 '^[a-z]*  *[0-9]*  *-  *dead '
+check "an orphan is no error" status_is 0
+
+# ---- Damage, and what is no channel
+
+# A byte of a copy is set.
+damaged() {
+    cp "$folder/$name" "$folder/$prefix-$1"
+    printf '\377' | dd of="$folder/$prefix-$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+}
+damaged checksum 20
+damaged version 8
+head -c 100 "$folder/$name" >"$folder/$prefix-cut"
+head -c 4096 "$folder/$name" >"$folder/$prefix-short"
+escape=$(printf '\033')
+cp "$folder/$name" "$folder/$prefix-${escape}[31mred"
+echo 'not a channel' >"$folder/$prefix-text"
+: >"$folder/$prefix-empty"
+mkfifo "$folder/$prefix-fifo"
+mkdir "$folder/$prefix-directory"
+ln -s "$name" "$folder/$prefix-link"
+
+run list
+check "list goes on past damage" status_is 0
+for kind in checksum cut short; do
+    check "list tells of damage ($kind)" says "^$prefix-$kind .* damaged\$"
+done
+check "list tells of another version" says "^$prefix-version .* other version\$"
+for kind in text empty fifo directory link; do
+    check "list passes over what is no channel ($kind)" lines 0 "^$prefix-$kind"
+done
+check "list does so silently" [ "$(grep -c "$prefix" "$tmp/err")" -eq 0 ]
+check "list has the channel of a wild name, tamed" says "^$prefix-?\\[31mred "
+check "list lets no escape sequence out" lines 0 "$escape"
+for kind in checksum cut short; do
+    run show "$prefix-$kind"
+    check "show tells of damage ($kind)" ends 1 'is damaged'
+done
+run show "$prefix-version"
+check "show tells of another version" ends 2 'another format'
+for kind in text empty fifo directory link; do
+    run show "$prefix-$kind"
+    check "show tells what is no channel ($kind)" ends 1 'is not a channel'
+done
+run show "$prefix-${escape}[31mred"
+check "show tames a wild name" says "^name  *$prefix-?\\[31mred\$"
+
+[ $failed -eq 0 ] || exit 1

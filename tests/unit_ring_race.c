@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* The ring by itself (lib/ring.c), several threads: claims against each other and against the taker,
+ * intents against the tail, and a rendezvous' mark against its withdrawal. */
+#include "box.h"
+
+/* ------------------------------------------------------------------ rendezvous: one of two */
+
+enum { BATCH = 1024 };
+
+struct duel {
+    struct box *box;
+    unsigned batches;
+    atomic_uint round, done;
+    bool marked[BATCH], withdrew[BATCH];
+};
+
+static int withdraws(void *argument)
+{
+    struct duel *duel = argument;
+    for (unsigned round = 1; round <= duel->batches; round++) {
+        wait_for_turn(&duel->round, round);
+        for (uint64_t i = 0; i < BATCH; i++)
+            duel->withdrew[i] = ring_withdraw(&duel->box->ring, (round - 1) * BATCH + i);
+        atomic_store(&duel->done, round);
+    }
+    return 0;
+}
+
+static void duel_round(struct duel *duel, unsigned round)
+{
+    struct box *box = duel->box;
+    uint64_t first = box->head;
+    for (uint64_t i = 0; i < BATCH; i++)
+        box_send(box, i % 8);
+    atomic_store(&duel->round, round);
+    for (uint64_t i = 0; i < BATCH; i++)
+        duel->marked[i] = ring_mark(&box->ring, first + i);
+    wait_for_turn(&duel->done, round);
+    for (uint64_t i = 0; i < BATCH; i++) {
+        struct ring_item item;
+        enum ring_result result = ring_look(&box->ring, first + i, &item);
+        assert_true(duel->marked[i] != duel->withdrew[i]);
+        assert_int_equal(result, duel->marked[i] ? RING_OK : RING_VOID);
+        assert_int_equal(item.cells, 1);
+        assert_true(result == RING_VOID || (item.taken && item.length == i % 8));
+        ring_take(&box->ring, &box->head, 1);
+    }
+}
+
+static void either_marked_or_withdrawn(void)
+{
+    struct duel *duel = calloc(1, sizeof *duel);
+    assert_non_null(duel);
+    duel->box = box_open(8, BATCH);
+    duel->batches = (unsigned)scaled(200);
+    worker w = worker_start(THREADS, withdraws, duel);
+    for (unsigned round = 1; round <= duel->batches; round++)
+        duel_round(duel, round);
+    assert_int_equal(worker_join(w), 0);
+    box_close(duel->box);
+    free(duel);
+}
+
+/* ------------------------------------------------------------------ claiming against taking */
+
+enum { CLAIMANTS = 4 };
+
+struct crowd {
+    struct box *box;
+    struct intent intents[CLAIMANTS];
+    unsigned claimants;
+    uint64_t count;      /* messages of each */
+    uint64_t cells_most; /* of a message */
+    atomic_uint next;
+    atomic_ulong withdrew;
+};
+
+static void wait_for_room(struct crowd *crowd, struct intent *intent, uint64_t cells, uint64_t *seen,
+                          uint64_t *position)
+{
+    const struct ring *ring = &crowd->box->ring;
+    for (;;) {
+        bool withdrew = true;
+        struct intent before = {intent->position, intent->cells};
+        enum ring_result result = ring_claim(ring, intent, cells, seen, position, &withdrew);
+        if (result == RING_OK)
+            return;
+        assert_int_equal(result, RING_FULL);
+        /* An intent that was shown is withdrawn, and said to have been. */
+        if (withdrew)
+            assert_true(atomic_load(&intent->position) == INTENT_NONE);
+        else
+            assert_true(atomic_load(&intent->position) == atomic_load(&before.position));
+        atomic_fetch_add(&crowd->withdrew, withdrew);
+        sched_yield();
+    }
+}
+
+static int claims_and_commits(void *argument)
+{
+    struct crowd *crowd = argument;
+    const struct ring *ring = &crowd->box->ring;
+    uint64_t mine = atomic_fetch_add(&crowd->next, 1), seen = 0, position, state = mine + 1;
+    struct intent *intent = &crowd->intents[mine];
+    for (uint64_t i = 0; i < crowd->count; i++) {
+        uint64_t cells = 1 + chance(&state) % crowd->cells_most;
+        uint64_t length = (cells - 1) * ring->message_size + sizeof(uint64_t);
+        wait_for_room(crowd, intent, cells, &seen, &position);
+        unsigned char *payload = ring_payload(ring, position);
+        pattern_fill(payload, length, i);
+        memcpy(payload, &(uint64_t){mine << 32 | i}, sizeof(uint64_t));
+        ring_commit(ring, position, cells, length);
+    }
+    return 0;
+}
+
+/* What recover.c decides by. All claimants live, so a hole is covered, or no hole any more. */
+static void hole_must_be_covered(const struct crowd *crowd, uint64_t position)
+{
+    struct ring_item item;
+    if (ring_claimed(&crowd->box->ring, position) != RING_HOLE)
+        return;
+    for (unsigned i = 0; i < crowd->claimants; i++)
+        if (intent_covers(&crowd->intents[i], position))
+            return;
+    if (ring_look(&crowd->box->ring, position, &item) == RING_HOLE)
+        fail_msg("the claim of cell %ju is not to be seen", (uintmax_t)position);
+}
+
+static uint64_t crowd_take(struct crowd *crowd)
+{
+    struct box *box = crowd->box;
+    struct ring_item item;
+    while (ring_look(&box->ring, box->head, &item) == RING_HOLE) {
+        hole_must_be_covered(crowd, box->head);
+        if (ring_claimed(&box->ring, box->head) == RING_EMPTY)
+            sched_yield();
+    }
+    uint64_t number;
+    unsigned char message[64];
+    assert_int_equal(ring_look(&box->ring, box->head, &item), RING_OK);
+    assert_in_range(item.length, sizeof number, sizeof message);
+    memcpy(message, ring_payload(&box->ring, box->head), item.length);
+    ring_take(&box->ring, &box->head, item.cells);
+    memcpy(&number, message, sizeof number);
+    for (size_t i = sizeof number; i < item.length; i++)
+        if (message[i] != pattern_byte((uint32_t)number, i))
+            fail_msg("message %ju is torn", (uintmax_t)number);
+    return number;
+}
+
+static void crowd_runs(unsigned claimants, uint64_t bound, uint64_t cells_most, unsigned long count)
+{
+    struct crowd *crowd = calloc(1, sizeof *crowd);
+    assert_non_null(crowd);
+    *crowd = (struct crowd){.claimants = claimants, .count = count, .cells_most = cells_most};
+    crowd->box = box_open(16, bound);
+    worker workers[CLAIMANTS];
+    uint64_t expected[CLAIMANTS] = {0};
+    for (unsigned i = 0; i < CLAIMANTS; i++)
+        intent_none(&crowd->intents[i]);
+    for (unsigned i = 0; i < claimants; i++)
+        workers[i] = worker_start(THREADS, claims_and_commits, crowd);
+    for (uint64_t n = 0; n < claimants * count; n++) {
+        uint64_t number = crowd_take(crowd);
+        assert_in_range(number >> 32, 0, claimants - 1);
+        assert_int_equal((uint32_t)number, expected[number >> 32]++);
+    }
+    for (unsigned i = 0; i < claimants; i++)
+        assert_int_equal(worker_join(workers[i]), 0);
+    assert_int_equal(ring_claimed(&crowd->box->ring, crowd->box->head), RING_EMPTY);
+    box_close(crowd->box);
+    free(crowd);
+}
+
+/* Looks at the newest claim all the time, where the one who claims is at work, and takes at leisure. */
+static void an_intent_is_seen_before_its_claim(void)
+{
+    struct crowd *crowd = calloc(1, sizeof *crowd);
+    assert_non_null(crowd);
+    *crowd = (struct crowd){.claimants = 1, .count = scaled(300000), .cells_most = 1};
+    struct box *box = crowd->box = box_open(16, 64);
+    struct ring_item item;
+    intent_none(&crowd->intents[0]);
+    worker w = worker_start(THREADS, claims_and_commits, crowd);
+    for (unsigned long looks = 1; box->head < crowd->count; looks++) {
+        uint64_t tail = atomic_load_explicit(&box->ring.words->tail, memory_order_acquire);
+        if (looks % 1000 == 0)
+            sched_yield();
+        if (tail == box->head)
+            continue;
+        if (!intent_covers(&crowd->intents[0], tail - 1) &&
+            ring_look(&box->ring, tail - 1, &item) == RING_HOLE)
+            fail_msg("the claim of cell %ju is not to be seen", (uintmax_t)tail - 1);
+        if (tail - box->head > 32 || tail == crowd->count)
+            while (ring_look(&box->ring, box->head, &item) == RING_OK)
+                ring_take(&box->ring, &box->head, item.cells);
+    }
+    assert_int_equal(worker_join(w), 0);
+    box_close(box);
+    free(crowd);
+}
+
+static void four_claim_and_one_takes(void)
+{
+    crowd_runs(1, 64, 4, scaled(100000));
+    crowd_runs(4, 17, 4, scaled(40000));
+    crowd_runs(4, 4, 4, scaled(10000));
+    crowd_runs(4, 1000, 2, scaled(100000));
+}
+
+/* Two for the last cell: the one that lost has shown an intent, takes it back and says so. */
+static int claims_the_only_cell(void *argument)
+{
+    struct crowd *crowd = argument;
+    struct intent *intent = &crowd->intents[atomic_fetch_add(&crowd->next, 1)];
+    uint64_t seen = 0, position;
+    while (atomic_load(&crowd->withdrew) == 0) {
+        wait_for_room(crowd, intent, 1, &seen, &position);
+        ring_commit(&crowd->box->ring, position, 1, 0);
+        /* Here it is the receiver too: only one can be. */
+        uint64_t head = position;
+        ring_take(&crowd->box->ring, &head, 1);
+    }
+    return 0;
+}
+
+static void an_intent_that_claims_nothing_is_withdrawn(void)
+{
+    struct crowd *crowd = calloc(1, sizeof *crowd);
+    assert_non_null(crowd);
+    crowd->box = box_open(8, 1);
+    worker workers[CLAIMANTS];
+    for (unsigned i = 0; i < CLAIMANTS; i++)
+        intent_none(&crowd->intents[i]);
+    for (unsigned i = 0; i < CLAIMANTS; i++)
+        workers[i] = worker_start(THREADS, claims_the_only_cell, crowd);
+    for (unsigned i = 0; i < CLAIMANTS; i++)
+        assert_int_equal(worker_join(workers[i]), 0);
+    assert_true(atomic_load(&crowd->withdrew) > 0);
+    box_close(crowd->box);
+    free(crowd);
+}
+
+int main(void)
+{
+    static const struct test tests[] = {
+        TEST(either_marked_or_withdrawn),
+        TEST(an_intent_is_seen_before_its_claim),
+        TEST(four_claim_and_one_takes),
+        TEST(an_intent_that_claims_nothing_is_withdrawn),
+    };
+    return harness_main("unit_ring_race", tests, sizeof tests / sizeof *tests);
+}

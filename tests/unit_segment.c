@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: MIT */
+/* A segment as a whole (lib/segment.c, lib/view.c): made, named, opened, refused, repaired, removed. */
+#include "members.h"
+
+#include "condvar.h"
+#include "seat.h"
+#include "view.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* ------------------------------------------------------------------ made and opened */
+
+static mpsc_options some_options(void)
+{
+    mpsc_options options = options_of(24, 5);
+    options.type_name = "struct job";
+    assert_status(segment_defaults(&options), MPSC_OK);
+    return options;
+}
+
+/* A channel of that name without processes, as they leave it who are all killed. */
+static void orphan_new(const char *name, struct segment *segment)
+{
+    mpsc_options options = some_options();
+    assert_status(segment_create(name, &options, segment), MPSC_OK);
+    assert_status(segment_publish(segment, name), MPSC_OK);
+}
+
+static int reopened(const struct segment *segment, int flags)
+{
+    char path[40];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", segment->fd);
+    int fd = open(path, flags | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void what_is_left_open_becomes_definite(void)
+{
+    mpsc_options options = MPSC_OPTIONS_INIT;
+    assert_status(segment_defaults(&options), MPSC_OK);
+    assert_int_equal(options.message_size, 64);
+    assert_true(options.bound == MPSC_UNBOUNDED);
+    assert_int_equal(options.permissions, 0600);
+    options = options_of(8, 0);
+    options.permissions = 0640;
+    assert_status(segment_defaults(&options), MPSC_OK);
+    assert_int_equal(options.message_size, 8);
+    assert_int_equal(options.bound, 0);
+    assert_int_equal(options.permissions, 0640);
+    options.durable = 1; /* a rendezvous keeps nothing */
+    assert_status(segment_defaults(&options), MPSC_INVALID);
+}
+
+static void what_was_made_can_be_opened(void)
+{
+    const char *name = channel_name();
+    struct segment made, opened;
+    mpsc_options options = some_options();
+    struct os_file file;
+    options.permissions = 0640;
+    assert_status(segment_create(name, &options, &made), MPSC_OK);
+    assert_null(segment_check(&made));
+    assert_false(name_exists(name));
+    assert_status(segment_open(name, false, true, &opened), MPSC_NOT_FOUND);
+    assert_status(segment_publish(&made, name), MPSC_OK);
+    assert_status(segment_publish(&made, name), MPSC_EXISTS);
+    assert_status(segment_open(name, false, true, &opened), MPSC_OK);
+    assert_null(segment_check(&opened));
+    assert_memory_equal(&opened.identity, &made.identity, sizeof made.identity);
+    assert_memory_equal(&opened.identity, opened.header, sizeof opened.identity);
+    assert_memory_equal(&opened.geometry, &made.geometry, sizeof made.geometry);
+    assert_string_equal(opened.identity.name, name);
+    assert_string_equal(opened.identity.type_name, "struct job");
+    assert_int_equal(opened.identity.message_size, 24);
+    assert_int_equal(opened.identity.bound, 5);
+    assert_int_equal(opened.identity.creator, getpid());
+    assert_false(segment_is_durable(&opened));
+    assert_int_equal(os_file_status(made.fd, &file), 0);
+    assert_int_equal(file.permissions, 0640);
+    assert_int_equal(file.size, made.geometry.file_size);
+    segment_close(&opened);
+    segment_close(&made);
+    assert_int_equal(os_shm_unlink(name), 0);
+}
+
+/* What is written through one mapping is read through the other, also over the ring's end. */
+static void both_mappings_are_one_ring(void)
+{
+    const char *name = channel_name();
+    struct segment made, opened;
+    struct intent intent;
+    uint64_t seen = 0, head = 0, position;
+    mpsc_options options = options_of(1000, 5);
+    options.permissions = 0600;
+    assert_status(segment_create(name, &options, &made), MPSC_OK);
+    assert_status(segment_publish(&made, name), MPSC_OK);
+    assert_status(segment_open(name, false, true, &opened), MPSC_OK);
+    intent_none(&intent);
+    for (uint64_t i = 0; i < 50; i++) {
+        bool withdrew;
+        struct ring_item item;
+        uint64_t length = i % 5 * 1000 + 1 + i % 1000, cells = ring_cells(&made.ring, length);
+        assert_int_equal(ring_claim(&made.ring, &intent, cells, &seen, &position, &withdrew),
+                         RING_OK);
+        pattern_fill(ring_payload(&made.ring, position), length, i);
+        ring_commit(&made.ring, position, cells, length);
+        assert_int_equal(ring_look(&opened.ring, head, &item), RING_OK);
+        assert_int_equal(item.length, length);
+        assert_true((uintptr_t)ring_payload(&opened.ring, head) % 16 == 0);
+        pattern_check(ring_payload(&opened.ring, head), length, i);
+        ring_take(&opened.ring, &head, item.cells);
+    }
+    segment_close(&opened);
+    segment_close(&made);
+    assert_int_equal(os_shm_unlink(name), 0);
+}
+
+static void what_cannot_be_made_leaves_nothing(void)
+{
+    struct segment segment;
+    mpsc_options options = options_of(0, 4);
+    assert_status(segment_create("", &options, &segment), MPSC_INVALID);
+    options = options_of(SIZE_MAX / 2, 4);
+    assert_status(segment_create("", &options, &segment), MPSC_LIMIT);
+    options = some_options();
+    struct rlimit before, none = {0, 0};
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    mpsc_status status = segment_create("", &options, &segment);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_status(status, MPSC_LIMIT);
+}
+
+static void options_agree_or_not(void)
+{
+    struct segment segment;
+    mpsc_options made = some_options();
+    made.max_bytes = 1000;
+    assert_status(segment_create("", &made, &segment), MPSC_OK);
+    mpsc_options options = MPSC_OPTIONS_INIT;
+    assert_status(segment_agrees(&segment, &options), MPSC_OK);
+    assert_status(segment_agrees(&segment, &made), MPSC_OK);
+#define MUST_DIFFER(field, value)                                                                  \
+    options = made;                                                                                \
+    options.field = value;                                                                         \
+    assert_status(segment_agrees(&segment, &options), MPSC_MISMATCH)
+    MUST_DIFFER(message_size, 23);
+    MUST_DIFFER(bound, 4);
+    MUST_DIFFER(bound, 0);
+    MUST_DIFFER(bound, MPSC_UNBOUNDED);
+    MUST_DIFFER(max_bytes, 1001);
+    MUST_DIFFER(durable, 1);
+    MUST_DIFFER(type_name, "struct jo");
+    MUST_DIFFER(type_name, "struct jobs");
+    MUST_DIFFER(permissions, 0644);
+    segment_close(&segment);
+}
+
+/* ------------------------------------------------------------------ refused */
+
+/* Also takes the descriptor away. */
+static void must_refuse(const struct segment *segment, mpsc_status status)
+{
+    struct segment opened, before;
+    int fd = reopened(segment, O_RDWR);
+    memset(&opened, 0x5a, sizeof opened);
+    memcpy(&before, &opened, sizeof opened);
+    assert_status(segment_adopt(fd, false, true, &opened), status);
+    assert_memory_equal(&opened, &before, sizeof opened);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+static void must_accept(const struct segment *segment)
+{
+    struct segment opened;
+    assert_status(segment_adopt(reopened(segment, O_RDWR), false, true, &opened), MPSC_OK);
+    segment_close(&opened);
+}
+
+static void must_name(const struct segment *segment, const char *rule)
+{
+    assert_non_null(segment_check(segment));
+    assert_string_equal(segment_check(segment), rule);
+    must_refuse(segment, MPSC_CORRUPT);
+}
+
+static void short_must_name(const struct segment *segment, atomic_uint *word, unsigned value,
+                            const char *rule)
+{
+    unsigned sound = atomic_exchange(word, value);
+    must_name(segment, rule);
+    atomic_store(word, sound);
+    must_accept(segment);
+}
+
+static void long_must_name(const struct segment *segment, _Atomic uint64_t *word, uint64_t value,
+                           const char *rule)
+{
+    uint64_t sound = atomic_exchange(word, value);
+    must_name(segment, rule);
+    atomic_store(word, sound);
+    must_accept(segment);
+}
+
+static void each_broken_rule_is_named(void)
+{
+    static const char processes[] = "more processes than there are slots";
+    static const char endpoints[] = "more endpoints than there are slots";
+    static const char kind[] = "an endpoint of an unknown kind";
+    static const char slot[] = "an endpoint of a process that has no slot";
+    static const char claimed[] = "more cells are claimed than the bound allows";
+    struct segment s;
+    mpsc_options options = some_options();
+    assert_status(segment_create("", &options, &s), MPSC_OK);
+    struct ring_words *words = s.ring.words;
+    _Atomic uint64_t *owner = &s.registry.endpoints[7].owner;
+    unsigned high = atomic_load(&s.header->process_high);
+    short_must_name(&s, &s.header->process_high, MPSC_MAX_PROCESSES + 1, processes);
+    short_must_name(&s, &s.header->process_high, UINT32_MAX, processes);
+    short_must_name(&s, &s.header->endpoint_high, MPSC_MAX_SENDERS + 1, endpoints);
+    short_must_name(&s, &s.header->endpoint_high, UINT32_MAX, endpoints);
+    short_must_name(&s, &s.header->state, 2, "an unknown state");
+    long_must_name(&s, owner, 1, kind);
+    long_must_name(&s, owner, owner_word((enum owner_kind)3, 0, 1), kind);
+    long_must_name(&s, owner, owner_word(OWNER_SENDER, high, 1), slot);
+    long_must_name(&s, owner, owner_word(OWNER_RECEIVER, 0xffff, 1), slot);
+    long_must_name(&s, &words->head, 1, "the ring's head is past its tail");
+    long_must_name(&s, &words->tail, 6, claimed);
+    long_must_name(&s, &words->tail, UINT64_MAX, claimed);
+    segment_close(&s);
+}
+
+static void write_identity(const struct segment *segment, struct identity *identity, bool sum)
+{
+    if (sum)
+        identity->checksum = map_checksum(identity, offsetof(struct identity, checksum));
+    memcpy(segment->header, identity, sizeof *identity);
+}
+
+/* Those who know the checksum may say what they like: sizes and names are looked at. */
+static void an_identity_that_is_not_ours_is_refused(void)
+{
+    struct segment segment;
+    orphan_new(channel_name(), &segment);
+    struct identity sound = segment.identity, bad;
+#define MUST_REFUSE(field, value, status)                                                          \
+    bad = sound;                                                                                   \
+    bad.field = value;                                                                             \
+    write_identity(&segment, &bad, true);                                                          \
+    must_refuse(&segment, status)
+    MUST_REFUSE(magic, 0, MPSC_CORRUPT);
+    MUST_REFUSE(magic, LAYOUT_MAGIC ^ 1, MPSC_CORRUPT);
+    MUST_REFUSE(version, LAYOUT_VERSION + 1, MPSC_MISMATCH);
+    MUST_REFUSE(version, 0, MPSC_MISMATCH);
+    MUST_REFUSE(abi, LAYOUT_ABI ^ 0x100, MPSC_MISMATCH);
+    MUST_REFUSE(page_size, 2048, MPSC_MISMATCH);
+    MUST_REFUSE(page_size, 0, MPSC_CORRUPT);
+    MUST_REFUSE(page_size, 0x80000000u, MPSC_CORRUPT);
+    MUST_REFUSE(page_size, sound.page_size * 2, MPSC_CORRUPT); /* the file is too small */
+    MUST_REFUSE(message_size, 0, MPSC_CORRUPT);
+    MUST_REFUSE(message_size, UINT64_MAX, MPSC_CORRUPT);
+    MUST_REFUSE(message_size, 100000, MPSC_CORRUPT);
+    MUST_REFUSE(bound, 1000, MPSC_CORRUPT);
+    MUST_REFUSE(bound, UINT64_MAX - 1, MPSC_CORRUPT);
+    MUST_REFUSE(bound, GEOMETRY_UNBOUNDED, MPSC_CORRUPT);
+    MUST_REFUSE(name[MPSC_MAX_NAME], 'x', MPSC_CORRUPT);
+    MUST_REFUSE(type_name[MPSC_MAX_TYPE_NAME], 'x', MPSC_CORRUPT);
+    for (size_t byte = 0; byte < sizeof sound; byte++) {
+        bad = sound;
+        ((unsigned char *)&bad)[byte] ^= 0x10;
+        write_identity(&segment, &bad, false);
+        bool other = byte >= offsetof(struct identity, version) &&
+                     byte < offsetof(struct identity, message_size);
+        bool page = byte / 4 == offsetof(struct identity, page_size) / 4;
+        must_refuse(&segment, other || (page && bad.page_size % sound.page_size) ? MPSC_MISMATCH
+                                                                                 : MPSC_CORRUPT);
+    }
+    write_identity(&segment, &sound, true);
+    must_accept(&segment);
+    assert_int_equal(segment_remove_name(&segment, segment.identity.name), 0);
+    segment_close(&segment);
+}
+
+static void a_file_of_another_size_is_refused(void)
+{
+    struct segment segment;
+    mpsc_options options = some_options();
+    assert_status(segment_create("", &options, &segment), MPSC_OK);
+    uint64_t size = segment.geometry.file_size;
+    const uint64_t sizes[] = {size - 1, size + 1, size + 4096, size * 2, 0, 1, 391, 392, 4096, size};
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        assert_int_equal(os_shm_resize(segment.fd, sizes[i]), 0);
+        must_refuse(&segment, MPSC_CORRUPT); /* at the end its words are gone */
+    }
+    segment_close(&segment);
+}
+
+static void what_is_no_file_is_refused(void)
+{
+    struct segment segment;
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    assert_status(segment_adopt(fds[0], true, false, &segment), MPSC_CORRUPT);
+    assert_status(segment_adopt(fds[1], true, true, &segment), MPSC_CORRUPT);
+    assert_status(segment_adopt(open("/dev/zero", O_RDWR), true, true, &segment), MPSC_CORRUPT);
+    assert_status(segment_adopt(open("/", O_RDONLY), true, false, &segment), MPSC_CORRUPT);
+    assert_status(segment_adopt(-1, true, false, &segment), MPSC_DENIED);
+    const char *name = channel_name();
+    assert_int_equal(mkdir(channel_path(name), 0700), 0);
+    assert_status(segment_open(name, true, true, &segment), MPSC_CORRUPT);
+    assert_int_equal(rmdir(channel_path(name)), 0);
+    assert_int_equal(mkfifo(channel_path(name), 0600), 0);
+    assert_status(segment_open(name, true, true, &segment), MPSC_CORRUPT);
+    assert_int_equal(unlink(channel_path(name)), 0);
+    assert_int_equal(symlink("/dev/null", channel_path(name)), 0);
+    assert_status(segment_open(name, true, true, &segment), MPSC_CORRUPT);
+    assert_int_equal(unlink(channel_path(name)), 0);
+}
+
+static void a_stranger_s_is_refused(void)
+{
+    struct segment segment, opened;
+    if (geteuid() != 0)
+        harness_skip("only root can give a file away");
+    mpsc_options options = some_options();
+    assert_status(segment_create("", &options, &segment), MPSC_OK);
+    assert_int_equal(fchown(segment.fd, 12345, (gid_t)-1), 0);
+    must_refuse(&segment, MPSC_DENIED);
+    assert_status(segment_adopt(reopened(&segment, O_RDWR), true, true, &opened), MPSC_OK);
+    segment_close(&opened);
+    segment_close(&segment);
+}
+
+/* ------------------------------------------------------------------ a look */
+
+static void a_view_reads_and_does_nothing_else(void)
+{
+    struct segment *segment = segment_new(5);
+    struct member living = member_new(segment), dead = member_new(segment);
+    unsigned tx = member_add(&living, OWNER_SENDER), gone = member_add(&dead, OWNER_SENDER);
+    unsigned rx = member_add(&living, OWNER_RECEIVER);
+    assert_int_equal(seat_take(&living.registry, rx, false), SEAT_TAKEN);
+    atomic_store(&endpoint_of(segment, tx)->messages, 11);
+    atomic_store(&endpoint_of(segment, tx)->blocked_since, 12);
+    uint64_t head = 0, position;
+    bool withdrew;
+    assert_int_equal(ring_claim(&segment->ring, &endpoint_of(segment, tx)->intent, 1, &head,
+                                &position, &withdrew),
+                     RING_OK);
+    ring_commit(&segment->ring, position, 1, 8);
+    atomic_store(&segment->ring.words->received, 4);
+    member_end(&dead);
+    size_t tables = segment->tables.size;
+    unsigned char *before = malloc(tables);
+    assert_non_null(before);
+    memcpy(before, segment->tables.base, tables);
+
+    struct view view;
+    struct view_endpoint endpoint;
+    mpsc_stats stats;
+    assert_status(view_adopt(reopened(segment, O_RDONLY), &view), MPSC_OK);
+    assert_null(view_check(&view));
+    view_stats(&view, &stats);
+    assert_int_equal(stats.message_size, 8);
+    assert_int_equal(stats.bound, 5);
+    assert_int_equal(stats.queued, 1);
+    assert_int_equal(stats.sent, 5);
+    assert_int_equal(stats.senders, 1);
+    assert_int_equal(stats.receivers, 1);
+    assert_int_equal(stats.processes, 1);
+    assert_int_equal(stats.receiver_pid, getpid());
+    assert_false(stats.linked);
+    assert_true(view_endpoints(&view) > rx);
+    assert_true(view_endpoint(&view, tx, &endpoint));
+    assert_true(endpoint.kind == OWNER_SENDER && endpoint.alive && !endpoint.seated);
+    assert_int_equal(endpoint.pid, getpid());
+    assert_int_equal(endpoint.messages, 11);
+    assert_int_equal(endpoint.blocked_since, 12);
+    assert_true(view_endpoint(&view, gone, &endpoint));
+    assert_false(endpoint.alive);
+    assert_true(view_endpoint(&view, rx, &endpoint));
+    assert_true(endpoint.kind == OWNER_RECEIVER && endpoint.alive && endpoint.seated);
+    assert_false(view_endpoint(&view, rx + 1, &endpoint));
+    atomic_store(&segment->ring.words->head, 9);
+    assert_string_equal(view_check(&view), "the ring's head is past its tail");
+    view_close(&view);
+    assert_memory_equal(segment->tables.base, before, tables);
+    free(before);
+    member_end(&living);
+    segment_end(segment);
+}
+
+/* ------------------------------------------------------------------ repaired, unlinked */
+
+static void a_repair_makes_anew_what_follows_from_the_tables(void)
+{
+    struct segment *segment = segment_new(5);
+    struct member member = member_new(segment);
+    struct header *header = segment->header;
+    member_add(&member, OWNER_SENDER);
+    member_add(&member, OWNER_SENDER);
+    unsigned rx = member_add(&member, OWNER_RECEIVER);
+    /* The owner died between a table and its count, and told nobody. */
+    atomic_store(&segment->registry.endpoints[rx].owner, 0);
+    atomic_store(&header->senders, 1);
+    unsigned room = condvar_prepare(&header->room);
+    segment_repair(segment);
+    assert_counts_are(segment, 2, 0);
+    assert_int_equal(atomic_load(&header->left), SIDE_RECEIVER);
+    assert_int_not_equal(atomic_load(&header->room.sequence), room);
+    assert_int_equal(atomic_load(&header->repairs), 1);
+    assert_null(segment_check(segment));
+    member_end(&member);
+    segment_end(segment);
+}
+
+static void an_unlinked_channel_is_durable_no_more(void)
+{
+    struct segment segment;
+    mpsc_options options = some_options();
+    options.durable = 1;
+    assert_status(segment_create("", &options, &segment), MPSC_OK);
+    assert_true(segment_is_durable(&segment));
+    unsigned arrived = condvar_prepare(&segment.header->arrived);
+    unsigned room = condvar_prepare(&segment.header->room);
+    segment_unlinked(&segment);
+    assert_false(segment_is_durable(&segment));
+    assert_status(segment_agrees(&segment, &options), MPSC_MISMATCH);
+    assert_int_not_equal(atomic_load(&segment.header->arrived.sequence), arrived);
+    assert_int_not_equal(atomic_load(&segment.header->room.sequence), room);
+    segment_close(&segment);
+}
+
+static void a_newer_channel_keeps_its_name(void)
+{
+    const char *name = channel_name();
+    struct segment older, newer;
+    orphan_new(name, &older);
+    assert_int_equal(segment_remove_name(&older, name), 0);
+    assert_false(name_exists(name));
+    assert_int_equal(segment_remove_name(&older, name), 0); /* there is none */
+    orphan_new(name, &newer);
+    assert_int_equal(segment_remove_name(&older, name), 0);
+    assert_true(name_exists(name));
+    int fd = reopened(&newer, O_RDWR);
+    assert_int_equal(os_lock_try(fd, LOCK_UNLINK), 0);
+    assert_int_equal(segment_remove_name(&newer, name), 0); /* somebody else is at it */
+    assert_true(name_exists(name));
+    os_close(fd);
+    assert_int_equal(segment_remove_name(&newer, name), 0);
+    assert_false(name_exists(name));
+    segment_close(&older);
+    segment_close(&newer);
+}
+
+/* ------------------------------------------------------------------ two who find an orphan */
+
+struct rally {
+    const char *name;
+    unsigned rounds;
+    atomic_uint round, opened, received, closed;
+};
+
+static int finds_an_orphan_and_sends(void *argument)
+{
+    struct rally *rally = argument;
+    for (unsigned round = 1; round <= rally->rounds; round++) {
+        wait_for_turn(&rally->round, round);
+        mpsc_sender *tx = open_tx(rally->name, 24, 5);
+        atomic_fetch_add(&rally->opened, 1);
+        wait_for_turn(&rally->opened, round * 2);
+        send_number(tx, round);
+        wait_for_turn(&rally->received, round);
+        mpsc_sender_close(tx);
+        atomic_fetch_add(&rally->closed, 1);
+    }
+    return 0;
+}
+
+static int finds_an_orphan_and_receives(void *argument)
+{
+    struct rally *rally = argument;
+    for (unsigned round = 1; round <= rally->rounds; round++) {
+        wait_for_turn(&rally->round, round);
+        mpsc_receiver *rx = open_rx(rally->name, 24, 5);
+        atomic_fetch_add(&rally->opened, 1);
+        wait_for_turn(&rally->opened, round * 2);
+        uint64_t number = 0;
+        assert_status(mpsc_recv_timeout(rx, &number, sizeof number, NULL, 10 * SECONDS), MPSC_OK);
+        assert_int_equal(number, round);
+        atomic_store(&rally->received, round);
+        mpsc_receiver_close(rx);
+        atomic_fetch_add(&rally->closed, 1);
+    }
+    return 0;
+}
+
+static void two_that_find_an_orphan_meet(enum mode mode)
+{
+    struct rally *rally = shared_memory(sizeof *rally);
+    rally->name = channel_name();
+    rally->rounds = (unsigned)scaled(1000);
+    worker sender = worker_start(mode, finds_an_orphan_and_sends, rally);
+    worker receiver = worker_start(mode, finds_an_orphan_and_receives, rally);
+    for (unsigned round = 1; round <= rally->rounds; round++) {
+        struct segment orphan;
+        orphan_new(rally->name, &orphan);
+        if (round % 2) { /* with entries of one who was killed */
+            assert_int_equal(registry_attach(&orphan.registry, round % 3, 9), 0);
+            assert_int_equal(registry_add(&orphan.registry, OWNER_SENDER, round % 3, 9), 0);
+        }
+        segment_close(&orphan);
+        atomic_store(&rally->round, round);
+        wait_for_turn(&rally->closed, round * 2);
+        assert_false(name_exists(rally->name));
+    }
+    assert_int_equal(worker_join(sender), 0);
+    assert_int_equal(worker_join(receiver), 0);
+}
+
+int main(void)
+{
+    static const struct test tests[] = {
+        TEST(what_is_left_open_becomes_definite),
+        TEST(what_was_made_can_be_opened),
+        TEST(both_mappings_are_one_ring),
+        TEST(what_cannot_be_made_leaves_nothing),
+        TEST(options_agree_or_not),
+        TEST(each_broken_rule_is_named),
+        TEST(an_identity_that_is_not_ours_is_refused),
+        TEST(a_file_of_another_size_is_refused),
+        TEST(what_is_no_file_is_refused),
+        TEST(a_stranger_s_is_refused),
+        TEST(a_view_reads_and_does_nothing_else),
+        TEST(a_repair_makes_anew_what_follows_from_the_tables),
+        TEST(an_unlinked_channel_is_durable_no_more),
+        TEST(a_newer_channel_keeps_its_name),
+        TEST_PROCESSES(two_that_find_an_orphan_meet),
+    };
+    return harness_main("unit_segment", tests, sizeof tests / sizeof *tests);
+}
