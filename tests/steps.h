@@ -12,6 +12,7 @@
 #include "together.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
@@ -20,8 +21,6 @@ struct steps {
     atomic_int ready, done;
     int result;
 };
-
-enum { STEPS_MOST = 100000 };
 
 static inline void steps_begin(struct steps *steps)
 {
@@ -41,7 +40,7 @@ static inline void steps_end(struct steps *steps, int result)
 }
 
 /* Stands in steps_begin. */
-static inline worker steps_start(struct steps *steps, int (*body)(void *), void *argument)
+static inline worker steps_begun(struct steps *steps, int (*body)(void *), void *argument)
 {
     int status;
     atomic_store(&steps->ready, 0);
@@ -68,6 +67,37 @@ static inline void steps_kill(worker w)
 {
     assert_int_equal(kill(worker_pid(w), SIGKILL), 0);
     assert_int_equal(worker_join(w), 128 + SIGKILL);
+}
+
+static inline int steps_do_nothing(void *steps)
+{
+    steps_begin(steps);
+    steps_end(steps, 0);
+    return 0;
+}
+
+/* Where steps are not the program's own instructions, they are far more: valgrind's, say. */
+static inline void steps_must_be_instructions(void)
+{
+    enum { FEW = 1000 };
+    static bool known;
+    if (known)
+        return;
+    struct steps *steps = shared_memory(sizeof *steps);
+    worker w = steps_begun(steps, steps_do_nothing, steps);
+    for (unsigned count = 0; steps_next(steps, w); count++)
+        if (count == FEW)
+            harness_skip("a step is not an instruction here: is this an emulation?");
+    steps_kill(w);
+    munmap(steps, sizeof *steps);
+    known = true;
+}
+
+/* The child, at the first instruction of its call. */
+static inline worker steps_start(struct steps *steps, int (*body)(void *), void *argument)
+{
+    steps_must_be_instructions();
+    return steps_begun(steps, body, argument);
 }
 
 /* Lets it go on at full speed; the call's result. */

@@ -2,6 +2,7 @@
 /* The ring by itself (lib/ring.c), several threads: claims against each other and against the taker,
  * intents against the tail, and a rendezvous' mark against its withdrawal. */
 #include "box.h"
+#include "steps.h"
 
 /* ------------------------------------------------------------------ rendezvous: one of two */
 
@@ -72,7 +73,6 @@ struct crowd {
     uint64_t count;      /* messages of each */
     uint64_t cells_most; /* of a message */
     atomic_uint next;
-    atomic_ulong withdrew;
 };
 
 static void wait_for_room(struct crowd *crowd, struct intent *intent, uint64_t cells, uint64_t *seen,
@@ -91,7 +91,6 @@ static void wait_for_room(struct crowd *crowd, struct intent *intent, uint64_t c
             assert_true(atomic_load(&intent->position) == INTENT_NONE);
         else
             assert_true(atomic_load(&intent->position) == atomic_load(&before.position));
-        atomic_fetch_add(&crowd->withdrew, withdrew);
         sched_yield();
     }
 }
@@ -209,37 +208,63 @@ static void four_claim_and_one_takes(void)
     crowd_runs(4, 1000, 2, scaled(100000));
 }
 
-/* Two for the last cell: the one that lost has shown an intent, takes it back and says so. */
-static int claims_the_only_cell(void *argument)
+/* ------------------------------------------------------------------ overtaken */
+
+/* One claims the only cell, and at some instruction of that the test claims it first. */
+struct overtaken {
+    struct steps steps;
+    struct box *box;
+    struct intent intent;
+    bool withdrew;
+};
+
+static int claims_in_steps(void *argument)
 {
-    struct crowd *crowd = argument;
-    struct intent *intent = &crowd->intents[atomic_fetch_add(&crowd->next, 1)];
-    uint64_t seen = 0, position;
-    while (atomic_load(&crowd->withdrew) == 0) {
-        wait_for_room(crowd, intent, 1, &seen, &position);
-        ring_commit(&crowd->box->ring, position, 1, 0);
-        /* Here it is the receiver too: only one can be. */
-        uint64_t head = position;
-        ring_take(&crowd->box->ring, &head, 1);
-    }
+    struct overtaken *o = argument;
+    uint64_t seen = o->box->head, position;
+    steps_begin(&o->steps);
+    enum ring_result result =
+        ring_claim(&o->box->ring, &o->intent, 1, &seen, &position, &o->withdrew);
+    steps_end(&o->steps, (int)result);
     return 0;
 }
 
-static void an_intent_that_claims_nothing_is_withdrawn(void)
+enum { OLD_POSITION = 77, OUTCOMES = 3 };
+enum outcome { CAME_FIRST, SHOWED_NOTHING, TOOK_IT_BACK };
+
+/* What became of a claim that was overtaken after so many instructions. */
+static enum outcome overtake(struct overtaken *o, unsigned steps, bool *inside)
 {
-    struct crowd *crowd = calloc(1, sizeof *crowd);
-    assert_non_null(crowd);
-    crowd->box = box_open(8, 1);
-    worker workers[CLAIMANTS];
-    for (unsigned i = 0; i < CLAIMANTS; i++)
-        intent_none(&crowd->intents[i]);
-    for (unsigned i = 0; i < CLAIMANTS; i++)
-        workers[i] = worker_start(THREADS, claims_the_only_cell, crowd);
-    for (unsigned i = 0; i < CLAIMANTS; i++)
-        assert_int_equal(worker_join(workers[i]), 0);
-    assert_true(atomic_load(&crowd->withdrew) > 0);
-    box_close(crowd->box);
-    free(crowd);
+    uint64_t position;
+    atomic_store(&o->intent.position, OLD_POSITION);
+    worker w = steps_start(&o->steps, claims_in_steps, o);
+    *inside = true;
+    for (unsigned i = 0; *inside && i < steps; i++)
+        *inside = steps_next(&o->steps, w);
+    enum ring_result mine = box_claim(o->box, 1, &position);
+    enum ring_result its = (enum ring_result)steps_finish(&o->steps, w);
+    assert_int_equal(mine, its == RING_OK ? RING_FULL : RING_OK);
+    ring_take(&o->box->ring, &o->box->head, 1);
+    if (its == RING_OK)
+        return CAME_FIRST;
+    assert_int_equal(its, RING_FULL);
+    /* An intent that was shown is withdrawn, and said to have been. */
+    assert_int_equal(atomic_load(&o->intent.position), o->withdrew ? INTENT_NONE : OLD_POSITION);
+    return o->withdrew ? TOOK_IT_BACK : SHOWED_NOTHING;
+}
+
+static void an_intent_that_claims_nothing_is_withdrawn(enum mode mode)
+{
+    struct overtaken *o = shared_memory(sizeof *o);
+    unsigned seen[OUTCOMES] = {0};
+    bool inside = true;
+    (void)mode;
+    o->box = box_open(8, 1);
+    for (unsigned steps = 0; inside; steps++)
+        seen[overtake(o, steps, &inside)]++;
+    for (unsigned i = 0; i < OUTCOMES; i++)
+        assert_int_not_equal(seen[i], 0);
+    box_close(o->box);
 }
 
 int main(void)
@@ -248,7 +273,7 @@ int main(void)
         TEST(either_marked_or_withdrawn),
         TEST(an_intent_is_seen_before_its_claim),
         TEST(four_claim_and_one_takes),
-        TEST(an_intent_that_claims_nothing_is_withdrawn),
+        TEST_PROCESSES(an_intent_that_claims_nothing_is_withdrawn),
     };
     return harness_main("unit_ring_race", tests, sizeof tests / sizeof *tests);
 }

@@ -94,7 +94,7 @@ static void both_mappings_are_one_ring(void)
 {
     const char *name = channel_name();
     struct segment made, opened;
-    struct intent intent;
+    struct intent intent = {0};
     uint64_t seen = 0, head = 0, position;
     mpsc_options options = options_of(1000, 5);
     options.permissions = 0600;
