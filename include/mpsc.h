@@ -182,8 +182,9 @@ MPSC_MUST_USE mpsc_status mpsc_open_receiver(const char *name, const mpsc_option
 
 /*
  * Removes the name, as shm_unlink does: those attached go on, the next open makes a new channel. A
- * durable channel is from then on like a scoped one: it ends with its last handle, and a side that
- * leaves is a disconnect. Removes a name whatever is behind it, a damaged segment too.
+ * durable channel that has no name any more, by this call or another way, is like a scoped one: it
+ * ends with its last handle, and a side that leaves is a disconnect. Removes a name whatever is
+ * behind it, a damaged segment too.
  *
  * INVALID: the name. NOT_FOUND. DENIED. OS.
  */
@@ -322,7 +323,7 @@ typedef struct mpsc_stats {
     uint32_t receivers;     /* of living processes */
     uint32_t processes;     /* living */
     uint32_t receiver_pid;  /* of the seat's holder, as it sees itself; 0: nobody */
-    uint32_t durable;       /* 1: yes, and not unlinked by mpsc_unlink */
+    uint32_t durable;       /* 1: yes, and the name still leads to it */
     uint32_t linked;        /* 1: the name still leads to it */
     char type_name[MPSC_MAX_TYPE_NAME + 1];
     uint64_t reserved[16];  /* 0 */

@@ -186,7 +186,7 @@ static void handle_remove(struct attachment *attachment, struct handle *handle)
 /* Closes the channel if nobody is left in it. True: its name is to be removed. */
 static bool close_if_left(const struct segment *segment)
 {
-    if (segment_is_durable(segment))
+    if (registry_is_durable(&segment->registry))
         return false;
     registry_reap(&segment->registry);
     if (!registry_empty(&segment->registry))
@@ -205,7 +205,7 @@ static void leave(struct attachment *attachment)
         control_end(attachment);
     }
     if (last)
-        segment_remove_name(&attachment->segment, attachment->segment.identity.name);
+        (void)segment_remove_name(&attachment->segment, attachment->segment.identity.name, false);
     attachment_free(attachment);
 }
 
@@ -301,7 +301,7 @@ static mpsc_status open_existing(const char *name, const mpsc_options *options,
         return MPSC_OK;
     }
     if (status == OPEN_ORPHAN) {
-        int error = segment_remove_name(&attachment->segment, attachment->segment.identity.name);
+        int error = segment_remove_name(&attachment->segment, attachment->segment.identity.name, true);
         status = error ? segment_status(error) : OPEN_AGAIN;
     }
     attachment_free(attachment);
@@ -575,7 +575,7 @@ __attribute__((destructor)) static void remove_names(void)
         return;
     for (struct attachment *a = list; a; a = a->next) {
         struct control_owner owner = owner_of(a);
-        if (!a->member || !a->segment.identity.name[0] || segment_is_durable(&a->segment))
+        if (!a->member || !a->segment.identity.name[0] || registry_is_durable(&a->segment.registry))
             continue;
         enum control_result result = control_try_lock(&a->segment.header->control, &owner);
         if (result != CONTROL_LOCKED && result != CONTROL_REPAIR)
@@ -585,7 +585,7 @@ __attribute__((destructor)) static void remove_names(void)
             atomic_store_explicit(&a->segment.header->state, SEGMENT_CLOSED, memory_order_relaxed);
         control_unlock(&a->segment.header->control, &owner);
         if (last)
-            (void)segment_remove_name(&a->segment, a->segment.identity.name);
+            (void)segment_remove_name(&a->segment, a->segment.identity.name, false);
     }
     pthread_mutex_unlock(&mutex);
 }

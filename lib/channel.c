@@ -124,12 +124,12 @@ mpsc_status mpsc_unlink(const char *name)
     if (!name)
         return MPSC_INVALID;
     struct segment segment;
-    /* A durable channel hears of it; whatever else bears the name is removed all the same. */
+    /* Those in a durable channel hear of it; whatever else bears the name is removed all the same. */
     if (segment_open(name, false, true, &segment) != MPSC_OK)
         return segment_status(os_shm_unlink(name));
-    mpsc_status status = segment_status(segment_remove_name(&segment, name));
+    mpsc_status status = segment_status(segment_remove_name(&segment, name, true));
     if (!status)
-        segment_unlinked(&segment);
+        segment_wake(&segment);
     segment_close(&segment);
     return status;
 }

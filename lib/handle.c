@@ -21,14 +21,14 @@ bool handle_side_gone(struct handle *handle, enum side side)
     const struct segment *segment = handle->segment;
     if (handle_side_left(handle, side))
         return true;
-    if (segment_is_durable(segment) ||
-        !(atomic_load_explicit(&segment->header->seen, memory_order_relaxed) & side))
+    if (!(atomic_load_explicit(&segment->header->seen, memory_order_relaxed) & side))
         return false;
     uint64_t now = os_now();
     if (now - handle->looked < HANDLE_LOOK)
         return false;
     handle->looked = now;
-    if (registry_present(&segment->registry, side == SIDE_SENDER ? OWNER_SENDER : OWNER_RECEIVER))
+    if (registry_is_durable(&segment->registry) ||
+        registry_present(&segment->registry, side == SIDE_SENDER ? OWNER_SENDER : OWNER_RECEIVER))
         return false;
     attachment_reap(handle);
     return true;

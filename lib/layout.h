@@ -90,7 +90,6 @@ struct header {
     /* The control mutex, and what is changed under it alone. */
     alignas(LAYOUT_LINE) struct control control;
     alignas(LAYOUT_LINE) atomic_uint state; /* enum segment_state */
-    atomic_uint unlinked;                   /* mpsc_unlink was here: no longer durable */
     atomic_uint process_high;               /* entries of the tables that have memory */
     atomic_uint endpoint_high;
     atomic_uint senders; /* endpoints of each kind: a count of the table, made anew by repair */

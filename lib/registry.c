@@ -62,11 +62,23 @@ bool registry_bind(struct registry *registry, const struct map *map, int fd, uin
     return registry->header && registry->processes && registry->endpoints && registry->news;
 }
 
+/* False: the descriptor is not ours any more. */
+static bool own_file(const struct registry *registry, struct os_file *file)
+{
+    return os_file_status(registry->fd, file) == 0 && file->device == registry->device &&
+           file->inode == registry->inode;
+}
+
 bool registry_has_descriptor(const struct registry *registry)
 {
     struct os_file file;
-    return os_file_status(registry->fd, &file) == 0 && file.device == registry->device &&
-           file.inode == registry->inode;
+    return own_file(registry, &file);
+}
+
+bool registry_is_durable(const struct registry *registry)
+{
+    struct os_file file;
+    return registry->durable && (!own_file(registry, &file) || file.linked);
 }
 
 bool registry_slot_alive(const struct registry *registry, unsigned slot)
@@ -342,7 +354,7 @@ void registry_recount(const struct registry *registry)
 static unsigned who_left(const struct registry *registry)
 {
     struct header *header = registry->header;
-    if (!registry->scoped && !load(&header->unlinked))
+    if (registry_is_durable(registry))
         return 0;
     unsigned present = (load(&header->senders) ? SIDE_SENDER : 0u) |
                        (load(&header->receivers) ? SIDE_RECEIVER : 0u);

@@ -24,7 +24,7 @@ struct registry {
     int fd;              /* a description without locks of its own */
     uint64_t device, inode;
     uint32_t page_size;
-    bool scoped;         /* unless header.unlinked says so */
+    bool durable;        /* while it has a name */
     unsigned slot;       /* our own; REGISTRY_NOBODY: we only look */
     uint32_t generation; /* our own */
 };
@@ -55,6 +55,8 @@ const char *registry_check(const struct registry *registry);
 
 /* Is `fd` still what it was? closefrom() may have closed it, and another open reused the number. */
 bool registry_has_descriptor(const struct registry *registry);
+/* From the moment that it has no name the scoped rules hold. */
+bool registry_is_durable(const struct registry *registry);
 bool registry_slot_alive(const struct registry *registry, unsigned slot);
 bool registry_alive(const struct registry *registry, uint64_t owner);
 /* Is there a living endpoint of this kind? */

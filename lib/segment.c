@@ -52,7 +52,7 @@ static mpsc_status bind(struct segment *segment)
         !registry_bind(registry, &segment->tables, segment->fd, segment->geometry.page_size) ||
         !ring_bind(&segment->ring, &segment->ring_map, &segment->geometry))
         return MPSC_CORRUPT;
-    registry->scoped = !segment->identity.durable;
+    registry->durable = segment->identity.durable;
     return MPSC_OK;
 }
 
@@ -250,7 +250,7 @@ mpsc_status segment_agrees(const struct segment *segment, const mpsc_options *op
         return MPSC_MISMATCH;
     if (options->max_bytes && options->max_bytes != identity->max_bytes)
         return MPSC_MISMATCH;
-    if (options->durable && !segment_is_durable(segment))
+    if (options->durable && !identity->durable)
         return MPSC_MISMATCH;
     if (options->type_name && strcmp(options->type_name, identity->type_name) != 0)
         return MPSC_MISMATCH;
@@ -277,42 +277,38 @@ void segment_repair(const struct segment *segment)
     atomic_fetch_add_explicit(&segment->header->repairs, 1, memory_order_relaxed);
 }
 
-void segment_unlinked(const struct segment *segment)
+void segment_wake(const struct segment *segment)
 {
-    atomic_store_explicit(&segment->header->unlinked, 1, memory_order_relaxed);
-    /* Those who sleep look again who is there. */
     condvar_wake(&segment->header->arrived);
     condvar_wake(&segment->header->room);
 }
 
-bool segment_is_durable(const struct segment *segment)
-{
-    return segment->identity.durable &&
-           !atomic_load_explicit(&segment->header->unlinked, memory_order_relaxed);
-}
-
-static bool name_means(const char *name, const struct segment *segment)
+/* The file that the name leads to, if it is this segment's; else -ENOENT, or what the system says. */
+static int open_named(const struct segment *segment, const char *name)
 {
     struct os_file named;
-    int fd = os_shm_open(name, false);
-    if (fd < 0)
-        return false;
-    bool same = os_file_status(fd, &named) == 0 && named.device == segment->registry.device &&
-                named.inode == segment->registry.inode;
-    os_close(fd);
-    return same;
-}
-
-int segment_remove_name(const struct segment *segment, const char *name)
-{
-    /* Two that find the same orphan must not remove each other's new channel: whoever removes a name
-     * holds the lock on the inode that it means, and looks again. */
-    int fd = os_shm_reopen(segment->fd);
+    int fd = os_shm_open(name, true);
     if (fd < 0)
         return fd;
-    int error = os_lock_try(fd, LOCK_UNLINK);
-    if (error == 0 && name_means(name, segment))
-        error = os_shm_unlink(name);
+    if (os_file_status(fd, &named) == 0 && named.device == segment->registry.device &&
+        named.inode == segment->registry.inode)
+        return fd;
     os_close(fd);
-    return error == -EAGAIN || error == -ENOENT ? 0 : error;
+    return -ENOENT;
+}
+
+/* Two that find the same orphan must not remove each other's new channel: whoever removes a name
+ * holds the lock on the inode that it means, and looks again. */
+int segment_remove_name(const struct segment *segment, const char *name, bool wait)
+{
+    int fd = open_named(segment, name);
+    if (fd < 0)
+        return fd == -ENOENT ? 0 : fd;
+    int error = wait ? os_lock_wait(fd, LOCK_UNLINK) : os_lock_try(fd, LOCK_UNLINK);
+    int again = error ? error : open_named(segment, name);
+    if (again >= 0)
+        error = os_shm_unlink(name);
+    os_close(again);
+    os_close(fd);
+    return error == -ENOENT ? 0 : error;
 }

@@ -41,11 +41,11 @@ const char *segment_check(const struct segment *segment);
 /* After an owner of the control mutex died, at whatever step: control mutex held. */
 void segment_repair(const struct segment *segment);
 
-/* Removes the name if it still means this segment: 0, also if somebody else is at it, or an errno. */
-int segment_remove_name(const struct segment *segment, const char *name);
-/* mpsc_unlink was here: the scoped rules hold from now on. */
-void segment_unlinked(const struct segment *segment);
-bool segment_is_durable(const struct segment *segment);
+/* Removes the name if it still means this segment; else there is nothing to do, and that is 0 too.
+ * Somebody else may be at it: that one is waited for, or it is -EAGAIN. */
+int segment_remove_name(const struct segment *segment, const char *name, bool wait);
+/* All who sleep look again. */
+void segment_wake(const struct segment *segment);
 
 /* The status for a negative errno of the os layer; keeps it in errno for MPSC_OS. */
 mpsc_status segment_status(int error);

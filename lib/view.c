@@ -89,7 +89,7 @@ void view_stats(const struct view *view, mpsc_stats *stats)
         .holes = atomic_load_explicit(&header->holes, memory_order_relaxed),
         .repairs = atomic_load_explicit(&header->repairs, memory_order_relaxed),
         .takeovers = atomic_load_explicit(&header->takeovers, memory_order_relaxed),
-        .durable = segment_is_durable(segment),
+        .durable = registry_is_durable(&segment->registry),
         .linked = file.linked,
     };
     memcpy(stats->type_name, segment->identity.type_name, sizeof stats->type_name);

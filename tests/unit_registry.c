@@ -249,12 +249,15 @@ static void a_side_has_left_when_its_last_is_gone(void)
 static void nobody_leaves_what_is_durable(void)
 {
     struct segment *segment = segment_new(4);
+    const char *name = channel_name();
+    assert_status(segment_publish(segment, name), MPSC_OK);
     struct member member = member_new(segment);
-    segment->registry.scoped = false;
+    segment->registry.durable = true;
     unsigned tx = member_add(&member, OWNER_SENDER);
     registry_remove(&member.registry, tx);
     tell(segment, 0);
-    atomic_store(&segment->header->unlinked, 1);
+    /* From here on it is scoped. */
+    assert_int_equal(os_shm_unlink(name), 0);
     tell(segment, SIDE_SENDER);
     member_end(&member);
     segment_end(segment);

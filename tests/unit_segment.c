@@ -6,6 +6,7 @@
 #include "seat.h"
 #include "view.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -80,7 +81,7 @@ static void what_was_made_can_be_opened(void)
     assert_int_equal(opened.identity.message_size, 24);
     assert_int_equal(opened.identity.bound, 5);
     assert_int_equal(opened.identity.creator, getpid());
-    assert_false(segment_is_durable(&opened));
+    assert_false(registry_is_durable(&opened.registry));
     assert_int_equal(os_file_status(made.fd, &file), 0);
     assert_int_equal(file.permissions, 0640);
     assert_int_equal(file.size, made.geometry.file_size);
@@ -284,7 +285,7 @@ static void an_identity_that_is_not_ours_is_refused(void)
     }
     write_identity(&segment, &sound, true);
     must_accept(&segment);
-    assert_int_equal(segment_remove_name(&segment, segment.identity.name), 0);
+    assert_int_equal(segment_remove_name(&segment, segment.identity.name, true), 0);
     segment_close(&segment);
 }
 
@@ -426,13 +427,14 @@ static void an_unlinked_channel_is_durable_no_more(void)
     struct segment segment;
     mpsc_options options = some_options();
     options.durable = 1;
-    assert_status(segment_create("", &options, &segment), MPSC_OK);
-    assert_true(segment_is_durable(&segment));
+    const char *name = channel_name();
+    assert_status(segment_create(name, &options, &segment), MPSC_OK);
+    assert_status(segment_publish(&segment, name), MPSC_OK);
+    assert_true(registry_is_durable(&segment.registry));
     unsigned arrived = condvar_prepare(&segment.header->arrived);
     unsigned room = condvar_prepare(&segment.header->room);
-    segment_unlinked(&segment);
-    assert_false(segment_is_durable(&segment));
-    assert_status(segment_agrees(&segment, &options), MPSC_MISMATCH);
+    assert_status(mpsc_unlink(name), MPSC_OK);
+    assert_false(registry_is_durable(&segment.registry));
     assert_int_not_equal(atomic_load(&segment.header->arrived.sequence), arrived);
     assert_int_not_equal(atomic_load(&segment.header->room.sequence), room);
     segment_close(&segment);
@@ -443,18 +445,18 @@ static void a_newer_channel_keeps_its_name(void)
     const char *name = channel_name();
     struct segment older, newer;
     orphan_new(name, &older);
-    assert_int_equal(segment_remove_name(&older, name), 0);
+    assert_int_equal(segment_remove_name(&older, name, true), 0);
     assert_false(name_exists(name));
-    assert_int_equal(segment_remove_name(&older, name), 0); /* there is none */
+    assert_int_equal(segment_remove_name(&older, name, true), 0); /* there is none */
     orphan_new(name, &newer);
-    assert_int_equal(segment_remove_name(&older, name), 0);
+    assert_int_equal(segment_remove_name(&older, name, true), 0);
     assert_true(name_exists(name));
     int fd = reopened(&newer, O_RDWR);
     assert_int_equal(os_lock_try(fd, LOCK_UNLINK), 0);
-    assert_int_equal(segment_remove_name(&newer, name), 0); /* somebody else is at it */
+    assert_int_equal(segment_remove_name(&newer, name, false), -EAGAIN); /* somebody else is at it */
     assert_true(name_exists(name));
     os_close(fd);
-    assert_int_equal(segment_remove_name(&newer, name), 0);
+    assert_int_equal(segment_remove_name(&newer, name, true), 0);
     assert_false(name_exists(name));
     segment_close(&older);
     segment_close(&newer);

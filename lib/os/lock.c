@@ -17,14 +17,24 @@ static struct flock lock_of(uint64_t byte, bool exclusive)
     };
 }
 
-int os_lock_try(int fd, uint64_t byte)
+static int take(int fd, uint64_t byte, int command)
 {
     struct flock lock = lock_of(byte, true);
     int result;
     do
-        result = fcntl(fd, F_OFD_SETLK, &lock);
+        result = fcntl(fd, command, &lock);
     while (result != 0 && errno == EINTR);
     return result == 0 ? 0 : errno == EACCES ? -EAGAIN : -errno;
+}
+
+int os_lock_try(int fd, uint64_t byte)
+{
+    return take(fd, byte, F_OFD_SETLK);
+}
+
+int os_lock_wait(int fd, uint64_t byte)
+{
+    return take(fd, byte, F_OFD_SETLKW);
 }
 
 int os_lock_held(int fd, uint64_t byte)

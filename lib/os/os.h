@@ -51,6 +51,8 @@ void os_unmap(void *address, size_t length);
 
 /* -EAGAIN if another description holds it. A description never conflicts with itself. */
 int os_lock_try(int fd, uint64_t byte);
+/* Waits for it, whatever signals come. */
+int os_lock_wait(int fd, uint64_t byte);
 /* 1: held by another description; 0: free; negative: unknown. Reading permission is enough. */
 int os_lock_held(int fd, uint64_t byte);
 /* Ties the locks of `fd` to the life of this address space, and closes `fd`: they end with exec or
