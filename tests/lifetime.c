@@ -313,6 +313,30 @@ static void a_durable_channel_outlives_kills(void)
     assert_status(mpsc_unlink(shared->name), MPSC_OK);
 }
 
+/* As closefrom() would, but for what the harness has open. */
+static void close_what_leads_to(const char *name)
+{
+    struct stat named, file;
+    assert_int_equal(stat(channel_path(name), &named), 0);
+    for (int fd = 3; fd < 1024; fd++)
+        if (fstat(fd, &file) == 0 && file.st_dev == named.st_dev && file.st_ino == named.st_ino)
+            close(fd);
+}
+
+static void the_name_goes_without_a_descriptor(void)
+{
+    const char *name = channel_name();
+    mpsc_sender *tx = open_tx(name, SIZE, BOUND);
+    mpsc_receiver *rx = open_rx(name, SIZE, BOUND);
+    close_what_leads_to(name);
+    send_number(tx, 1);
+    assert_int_equal(recv_number(rx), 1);
+    mpsc_sender_close(tx);
+    assert_true(name_exists(name));
+    mpsc_receiver_close(rx);
+    must_not_be_found(name);
+}
+
 /* ------------------------------------------------------------------ unlinked */
 
 /* From then on the scoped rules hold: a side that was there and left is a disconnect. */
@@ -576,6 +600,7 @@ int main(void)
         TEST_BOTH(a_durable_channel_stays),
         TEST_BOTH(a_durable_channel_disconnects_nobody),
         TEST(a_durable_channel_outlives_kills),
+        TEST(the_name_goes_without_a_descriptor),
         TEST_BOTH(an_unlinked_durable_channel_is_scoped),
         TEST_BOTH(unlinking_wakes_who_waits),
         TEST_BOTH(a_channel_goes_on_without_its_name),

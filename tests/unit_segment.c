@@ -8,9 +8,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -462,6 +464,41 @@ static void a_newer_channel_keeps_its_name(void)
     segment_close(&newer);
 }
 
+static int removes_a_name(void *argument)
+{
+    return segment_remove_name(argument, ((const struct segment *)argument)->identity.name, true);
+}
+
+static int is_about_to_remove(void *argument)
+{
+    int fd = reopened(argument, O_RDWR);
+    assert_int_equal(os_lock_try(fd, LOCK_UNLINK), 0);
+    pause();
+    return 1;
+}
+
+static bool somebody_is_about_to(void *segment)
+{
+    return os_lock_held(((const struct segment *)segment)->fd, LOCK_UNLINK) == 1;
+}
+
+/* One who waits for another remover does not rely on it. */
+static void a_remover_that_dies_is_replaced(enum mode mode)
+{
+    struct segment segment;
+    orphan_new(channel_name(), &segment);
+    worker first = worker_start(PROCESSES, is_about_to_remove, &segment);
+    wait_until(somebody_is_about_to, &segment);
+    worker second = worker_start(mode, removes_a_name, &segment);
+    wait_asleep(second);
+    assert_true(name_exists(segment.identity.name));
+    kill(worker_pid(first), SIGKILL);
+    assert_int_equal(worker_join(second), 0);
+    assert_false(name_exists(segment.identity.name));
+    assert_int_equal(worker_join(first), 128 + SIGKILL);
+    segment_close(&segment);
+}
+
 /* ------------------------------------------------------------------ two who find an orphan */
 
 struct rally {
@@ -544,6 +581,7 @@ int main(void)
         TEST(a_repair_makes_anew_what_follows_from_the_tables),
         TEST(an_unlinked_channel_is_durable_no_more),
         TEST(a_newer_channel_keeps_its_name),
+        TEST_BOTH(a_remover_that_dies_is_replaced),
         TEST_PROCESSES(two_that_find_an_orphan_meet),
     };
     return harness_main("unit_segment", tests, sizeof tests / sizeof *tests);
