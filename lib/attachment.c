@@ -7,6 +7,14 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* A slot, by the lock of its byte on a description of its own. */
+struct claimed {
+    int fd;
+    unsigned slot;
+    uint32_t generation;
+};
 
 struct attachment {
     struct segment segment;
@@ -15,11 +23,8 @@ struct attachment {
     struct handle *handles;
     struct attachment *next;
     bool member; /* our slot is ours: false in a child that got none */
-    /* For the child, between fork's prepare and child handlers: */
-    int child_fd; /* holds the lock of its slot */
+    struct claimed child; /* of the child, between fork's prepare and child handlers */
     mpsc_status child_status;
-    unsigned child_slot;
-    uint32_t child_generation;
 };
 
 /* All attachments of this process, and all control operations on them. */
@@ -55,18 +60,32 @@ static struct control_owner owner_of(struct attachment *attachment)
     return (struct control_owner){registry->slot, registry->generation, slot_alive, registry};
 }
 
-static mpsc_status control_begin(struct attachment *attachment)
+static mpsc_status control_taken(struct attachment *attachment, enum control_result result)
 {
-    struct control_owner owner = owner_of(attachment);
-    switch (control_lock(&attachment->segment.header->control, &owner)) {
+    switch (result) {
     case CONTROL_REPAIR:
         segment_repair(&attachment->segment);
         return MPSC_OK;
     case CONTROL_LOCKED:
         return MPSC_OK;
+    case CONTROL_BUSY:
+        return MPSC_BUSY;
     default:
         return MPSC_CORRUPT;
     }
+}
+
+static mpsc_status control_begin(struct attachment *attachment)
+{
+    struct control_owner owner = owner_of(attachment);
+    return control_taken(attachment, control_lock(&attachment->segment.header->control, &owner));
+}
+
+/* MPSC_BUSY: somebody else is at it. */
+static mpsc_status control_try_begin(struct attachment *attachment)
+{
+    struct control_owner owner = owner_of(attachment);
+    return control_taken(attachment, control_try_lock(&attachment->segment.header->control, &owner));
 }
 
 static void control_end(struct attachment *attachment)
@@ -78,10 +97,11 @@ static void control_end(struct attachment *attachment)
 
 /* ---- a process takes part */
 
-/* Takes a slot by the lock of its byte, which from then on lives as long as this process. */
-static mpsc_status take_slot(struct attachment *attachment)
+static mpsc_status claim_slot(const struct attachment *attachment, struct claimed *claimed)
 {
-    struct registry *registry = &attachment->segment.registry;
+    const struct registry *registry = &attachment->segment.registry;
+    if (!registry_has_descriptor(registry))
+        return MPSC_DENIED;
     int fd = os_shm_reopen(attachment->segment.fd);
     if (fd < 0)
         return segment_status(fd);
@@ -90,10 +110,20 @@ static mpsc_status take_slot(struct attachment *attachment)
         os_close(fd);
         return slot == -ENOSPC ? MPSC_LIMIT : segment_status(slot);
     }
-    registry->slot = (unsigned)slot;
-    registry->generation = registry_new_generation(registry);
-    attachment->member = true;
-    return segment_status(os_lock_anchor(fd, &attachment->anchor));
+    *claimed = (struct claimed){fd, (unsigned)slot, registry_new_generation(registry)};
+    return MPSC_OK;
+}
+
+/* From now on the slot is ours for as long as this process lives, whatever becomes of descriptors. */
+static mpsc_status settle(struct attachment *attachment, const struct claimed *claimed)
+{
+    mpsc_status status = segment_status(os_lock_anchor(claimed->fd, &attachment->anchor));
+    attachment->member = status == MPSC_OK;
+    if (attachment->member) {
+        attachment->segment.registry.slot = claimed->slot;
+        attachment->segment.registry.generation = claimed->generation;
+    }
+    return status;
 }
 
 static void take_part_in_barriers(const struct segment *segment)
@@ -133,7 +163,10 @@ static mpsc_status attachment_make(struct segment *segment, struct attachment **
         return MPSC_NO_MEMORY;
     }
     attachment->segment = *segment;
-    mpsc_status status = take_slot(attachment);
+    struct claimed claimed;
+    mpsc_status status = claim_slot(attachment, &claimed);
+    if (!status)
+        status = settle(attachment, &claimed);
     if (status) {
         attachment_free(attachment);
         return status;
@@ -165,9 +198,12 @@ static mpsc_status handle_add(struct attachment *attachment, struct handle *hand
     int index = registry_add(registry, handle->kind, registry->slot, registry->generation);
     if (index < 0)
         return handle_status(index);
-    if (handle->kind == OWNER_RECEIVER && seat_open(registry, (unsigned)index) == SEAT_BUSY) {
-        registry_remove(registry, (unsigned)index);
-        return MPSC_BUSY;
+    if (handle->kind == OWNER_RECEIVER) {
+        handle->opened = seat_word(registry, (unsigned)index);
+        if (seat_open(registry, handle->opened) == SEAT_BUSY) {
+            registry_remove(registry, (unsigned)index);
+            return MPSC_BUSY;
+        }
     }
     handle_bind(handle, attachment, (unsigned)index);
     handle->next = attachment->handles;
@@ -211,10 +247,11 @@ static void leave(struct attachment *attachment)
 
 /* ---- opening; the process' mutex is held */
 
+/* One that a fork could not give a slot to has no part in the channel. */
 static struct attachment *find(const struct segment *segment)
 {
     for (struct attachment *a = list; a; a = a->next)
-        if (a->segment.registry.inode == segment->registry.inode &&
+        if (a->member && a->segment.registry.inode == segment->registry.inode &&
             a->segment.registry.device == segment->registry.device)
             return a;
     return NULL;
@@ -285,26 +322,29 @@ static mpsc_status open_existing(const char *name, const mpsc_options *options,
 {
     struct segment segment;
     mpsc_status status = segment_open(name, options->any_owner, true, &segment);
+    if (!status && strcmp(name, segment.identity.name) != 0) {
+        segment_close(&segment); /* a copy, or it was moved: nothing in it is of this name */
+        status = MPSC_MISMATCH;
+    }
     if (status)
         return status;
     struct attachment *attachment = find(&segment);
-    if (attachment) {
+    bool found = attachment;
+    if (found)
         segment_close(&segment);
-        return enter(attachment, options, handle);
-    }
-    status = attachment_make(&segment, &attachment);
+    else
+        status = attachment_make(&segment, &attachment);
     if (status)
         return status;
     status = enter(attachment, options, handle);
-    if (status == MPSC_OK) {
-        enlist(attachment);
-        return MPSC_OK;
-    }
     if (status == OPEN_ORPHAN) {
-        int error = segment_remove_name(&attachment->segment, attachment->segment.identity.name, true);
+        int error = segment_remove_name(&attachment->segment, name, true);
         status = error ? segment_status(error) : OPEN_AGAIN;
     }
-    attachment_free(attachment);
+    if (!found && status)
+        attachment_free(attachment);
+    else if (!found)
+        enlist(attachment);
     return status;
 }
 
@@ -322,9 +362,11 @@ static mpsc_status create(const char *name, const mpsc_options *options, struct 
     if (status)
         return status;
     status = control_begin(*created);
-    for (unsigned i = 0; i < count && !status; i++)
-        status = join(*created, handles[i]);
-    control_end(*created);
+    if (!status) {
+        for (unsigned i = 0; i < count && !status; i++)
+            status = join(*created, handles[i]);
+        control_end(*created);
+    }
     if (status)
         attachment_free(*created);
     return status;
@@ -346,21 +388,13 @@ static mpsc_status create_named(const char *name, const mpsc_options *options,
     return MPSC_OK;
 }
 
-static const struct fork_hooks hooks;
-
 /* Without fork's handlers children would take part unseen. */
-static bool ready(void)
-{
-    static bool registered;
-    if (!registered)
-        registered = fork_register(&hooks);
-    return registered;
-}
+static bool ready;
 
 mpsc_status attachment_open(const char *name, const mpsc_options *options, struct handle *handle)
 {
     int cancel = lock();
-    mpsc_status status = ready() ? OPEN_AGAIN : MPSC_NO_MEMORY;
+    mpsc_status status = ready ? OPEN_AGAIN : MPSC_NO_MEMORY;
     while (status == OPEN_AGAIN) {
         status = open_existing(name, options, handle);
         if (status == MPSC_NOT_FOUND && options->create)
@@ -375,7 +409,7 @@ mpsc_status attachment_create(const mpsc_options *options, struct handle *tx, st
     struct attachment *attachment;
     int cancel = lock();
     mpsc_status status = MPSC_NO_MEMORY;
-    if (ready())
+    if (ready)
         status = create("", options, (struct handle *[]){tx, rx}, 2, &attachment);
     if (!status)
         enlist(attachment);
@@ -416,17 +450,35 @@ void attachment_remove(struct handle *handle)
     unlock(cancel);
 }
 
+mpsc_status attachment_unlink(const char *name)
+{
+    struct segment segment;
+    struct attachment *attachment;
+    if (segment_open(name, false, true, &segment) != MPSC_OK)
+        return segment_status(os_shm_unlink(name)); /* whatever it is */
+    int cancel = lock();
+    mpsc_status status = segment_status(segment_remove_name(&segment, name, true));
+    if (status || !segment.identity.durable) {
+        segment_close(&segment);
+    } else if (attachment_make(&segment, &attachment) == MPSC_OK) {
+        /* From now on the scoped rules hold: whoever has left is told of. */
+        if (control_begin(attachment) == MPSC_OK) {
+            registry_reap(&attachment->segment.registry);
+            control_end(attachment);
+        }
+        attachment_free(attachment);
+    }
+    unlock(cancel);
+    return status;
+}
+
 void attachment_reap(const struct handle *handle)
 {
     struct attachment *attachment = handle->attachment;
-    struct control_owner owner = owner_of(attachment);
     int cancel;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     if (pthread_mutex_trylock(&mutex) == 0) {
-        enum control_result result = control_try_lock(&attachment->segment.header->control, &owner);
-        if (result == CONTROL_REPAIR)
-            segment_repair(&attachment->segment);
-        if (result == CONTROL_REPAIR || result == CONTROL_LOCKED) {
+        if (control_try_begin(attachment) == MPSC_OK) {
             registry_reap(&attachment->segment.registry);
             control_end(attachment);
         }
@@ -437,35 +489,14 @@ void attachment_reap(const struct handle *handle)
 
 /* ---- fork: the child's ends count before there is a child */
 
-/* A slot for the child, locked on a description that only the child will keep. The control mutex is
- * held: a slot whose process died holding that would seem alive with our lock on it. */
-static mpsc_status child_slot(struct attachment *attachment)
-{
-    const struct registry *registry = &attachment->segment.registry;
-    if (!registry_has_descriptor(registry))
-        return MPSC_DENIED;
-    int fd = os_shm_reopen(attachment->segment.fd);
-    if (fd < 0)
-        return segment_status(fd);
-    int slot = registry_claim_slot(registry, fd);
-    if (slot < 0) {
-        os_close(fd);
-        return slot == -ENOSPC ? MPSC_LIMIT : segment_status(slot);
-    }
-    attachment->child_fd = fd;
-    attachment->child_slot = (unsigned)slot;
-    attachment->child_generation = registry_new_generation(registry);
-    return MPSC_OK;
-}
-
 static mpsc_status child_endpoints(struct attachment *attachment)
 {
     const struct registry *registry = &attachment->segment.registry;
-    unsigned slot = attachment->child_slot;
-    uint32_t generation = attachment->child_generation;
-    mpsc_status status = segment_status(registry_attach(registry, slot, generation));
+    const struct claimed *child = &attachment->child;
+    mpsc_status status = segment_status(registry_attach(registry, child->slot, child->generation));
     for (struct handle *h = attachment->handles; h && !status; h = h->next) {
-        int index = h->status ? 0 : registry_add(registry, h->kind, slot, generation);
+        int index =
+            h->status ? 0 : registry_add(registry, h->kind, child->slot, child->generation);
         h->child_status = index < 0 ? handle_status(index) : h->status;
         h->child_index = index < 0 ? 0 : (unsigned)index;
     }
@@ -474,13 +505,15 @@ static mpsc_status child_endpoints(struct attachment *attachment)
 
 static mpsc_status prepare_child(struct attachment *attachment)
 {
-    attachment->child_fd = -1;
+    attachment->child.fd = -1;
     if (!attachment->member)
         return MPSC_DENIED;
     mpsc_status status = control_begin(attachment);
     if (status)
         return status;
-    status = child_slot(attachment);
+    /* With the control mutex held: a slot whose process died holding that would seem alive with our
+     * lock on it. Only the child will keep the description. */
+    status = claim_slot(attachment, &attachment->child);
     if (!status)
         status = child_endpoints(attachment);
     control_end(attachment);
@@ -499,9 +532,9 @@ static void fork_prepare(void)
 static void fork_parent(void)
 {
     for (struct attachment *a = list; a; a = a->next) {
-        os_close(a->child_fd);
+        os_close(a->child.fd);
         /* If the fork failed, nobody holds that lock any more. */
-        if (a->child_fd >= 0 && !registry_slot_alive(&a->segment.registry, a->child_slot) &&
+        if (a->child.fd >= 0 && !registry_slot_alive(&a->segment.registry, a->child.slot) &&
             control_begin(a) == MPSC_OK) {
             registry_reap(&a->segment.registry);
             control_end(a);
@@ -517,21 +550,18 @@ static void child_adopt(struct attachment *attachment)
     attachment->anchor = NULL; /* the parent's: not mapped here */
     attachment->news = NULL;   /* likewise */
     registry->slot = REGISTRY_NOBODY;
+    attachment->member = false;
     if (status)
-        os_close(attachment->child_fd);
+        os_close(attachment->child.fd);
     else
-        status = segment_status(os_lock_anchor(attachment->child_fd, &attachment->anchor));
-    attachment->member = status == MPSC_OK;
+        status = settle(attachment, &attachment->child);
     if (attachment->member) {
-        registry->slot = attachment->child_slot;
-        registry->generation = attachment->child_generation;
         atomic_store_explicit(&registry->processes[registry->slot].pid, os_process_id(),
                               memory_order_relaxed);
         begin_news(attachment);
     }
     for (struct handle *h = attachment->handles; h; h = h->next) {
         h->status = status ? status : h->child_status;
-        h->inherited = true;
         if (!h->status)
             handle_bind(h, attachment, h->child_index);
     }
@@ -550,19 +580,37 @@ static void fork_child(void)
     unlock(fork_cancel);
 }
 
-static const struct fork_hooks hooks = {fork_prepare, fork_parent, fork_child};
+/* When the library is loaded, before there can be a thread that forks while another one opens. */
+__attribute__((constructor)) static void register_hooks(void)
+{
+    static const struct fork_hooks hooks = {fork_prepare, fork_parent, fork_child};
+    ready = fork_register(&hooks);
+}
 
 /* ---- exit with handles open */
 
-static bool alone(const struct registry *registry)
+/* Who exits does not come back. */
+static bool everybody_exits(const struct registry *registry)
 {
     unsigned high = registry_process_high(registry);
-    for (unsigned slot = 0; slot < high; slot++)
-        if (slot != registry->slot &&
-            atomic_load_explicit(&registry->processes[slot].life, memory_order_relaxed) &&
+    for (unsigned slot = 0; slot < high; slot++) {
+        const struct process *process = &registry->processes[slot];
+        if (atomic_load_explicit(&process->life, memory_order_relaxed) &&
+            !atomic_load_explicit(&process->exits, memory_order_relaxed) &&
             registry_slot_alive(registry, slot))
             return false;
+    }
     return true;
+}
+
+/* An exit waits for others that exit, but not for one that was stopped there. */
+static mpsc_status control_try_for_long(struct attachment *attachment)
+{
+    const uint64_t end = os_now() + 10000000;
+    mpsc_status status;
+    while ((status = control_try_begin(attachment)) == MPSC_BUSY && os_now() < end)
+        os_yield();
+    return status;
 }
 
 /*
@@ -574,16 +622,15 @@ __attribute__((destructor)) static void remove_names(void)
     if (!fork_seen() || pthread_mutex_trylock(&mutex) != 0)
         return;
     for (struct attachment *a = list; a; a = a->next) {
-        struct control_owner owner = owner_of(a);
-        if (!a->member || !a->segment.identity.name[0] || registry_is_durable(&a->segment.registry))
+        const struct registry *registry = &a->segment.registry;
+        if (!a->member || !a->segment.identity.name[0] || registry_is_durable(registry) ||
+            control_try_for_long(a) != MPSC_OK)
             continue;
-        enum control_result result = control_try_lock(&a->segment.header->control, &owner);
-        if (result != CONTROL_LOCKED && result != CONTROL_REPAIR)
-            continue;
-        bool last = alone(&a->segment.registry);
+        atomic_store_explicit(&registry->processes[registry->slot].exits, 1, memory_order_relaxed);
+        bool last = everybody_exits(registry);
         if (last)
             atomic_store_explicit(&a->segment.header->state, SEGMENT_CLOSED, memory_order_relaxed);
-        control_unlock(&a->segment.header->control, &owner);
+        control_end(a);
         if (last)
             (void)segment_remove_name(&a->segment, a->segment.identity.name, false);
     }

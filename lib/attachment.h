@@ -21,7 +21,7 @@ struct handle {
     enum owner_kind kind;
     unsigned index;     /* of the endpoint */
     mpsc_status status; /* OK, or why this process has no part in the channel */
-    bool inherited;     /* from the parent, by fork */
+    uint64_t opened;    /* a receiver: the seat's word when it was opened, be it by a parent */
     uint64_t looked;    /* when it was last asked who lives */
     struct wait_vigil vigil;
     unsigned child_index;     /* for the child that fork is making, */
@@ -39,6 +39,9 @@ mpsc_status attachment_add(const struct handle *of, struct handle *handle);
 /* Takes the handle out; the last one takes the attachment along, and the last attachment of a
  * scoped channel its name. */
 void attachment_remove(struct handle *handle);
+
+/* Removes the name, and tells those who are in a durable channel what that means. */
+mpsc_status attachment_unlink(const char *name);
 
 /* After a death was noticed: clears away what the dead left, if nobody else is at it. */
 void attachment_reap(const struct handle *handle);

@@ -121,15 +121,5 @@ mpsc_status mpsc_sync_channel(size_t message_size, size_t bound, mpsc_sender **t
 mpsc_status mpsc_unlink(const char *name)
 {
     name = handle_name(name);
-    if (!name)
-        return MPSC_INVALID;
-    struct segment segment;
-    /* Those in a durable channel hear of it; whatever else bears the name is removed all the same. */
-    if (segment_open(name, false, true, &segment) != MPSC_OK)
-        return segment_status(os_shm_unlink(name));
-    mpsc_status status = segment_status(segment_remove_name(&segment, name, true));
-    if (!status)
-        segment_wake(&segment);
-    segment_close(&segment);
-    return status;
+    return name ? attachment_unlink(name) : MPSC_INVALID;
 }

@@ -113,7 +113,7 @@ struct header {
 struct process {
     _Atomic uint64_t life;
     atomic_uint pid; /* as it sees itself */
-    atomic_uint reserved;
+    atomic_uint exits; /* 1: it is in exit(), with handles open */
     _Atomic uint64_t since; /* monotonic nanoseconds */
     uint64_t unused[13];
 };
@@ -140,7 +140,12 @@ struct ring_words {
     _Atomic uint64_t received;                  /* messages taken, ever */
 };
 
-enum { PROCESS_SLOTS = 1024, ENDPOINT_SLOTS = 10240 };
+enum {
+    PROCESS_SLOTS = 1024,
+    ENDPOINT_SLOTS = 11264,
+    /* Each process may have inherited the receiver. */
+    ENDPOINTS_MOST = MPSC_MAX_SENDERS + MPSC_MAX_PROCESSES,
+};
 
 #define LAYOUT_PROCESSES UINT64_C(65536)
 #define LAYOUT_ENDPOINTS (LAYOUT_PROCESSES + PROCESS_SLOTS * sizeof(struct process))
@@ -158,6 +163,6 @@ _Static_assert(sizeof(struct endpoint) == 64, "endpoint");
 _Static_assert(offsetof(struct ring_words, head) == LAYOUT_LINE, "ring words");
 _Static_assert(LAYOUT_NEWS % 65536 == 0, "the news begin at a page, whatever its size");
 _Static_assert(PROCESS_SLOTS >= MPSC_MAX_PROCESSES, "processes");
-_Static_assert(ENDPOINT_SLOTS >= MPSC_MAX_SENDERS, "endpoints");
+_Static_assert(ENDPOINT_SLOTS >= ENDPOINTS_MOST, "endpoints");
 
 #endif

@@ -75,7 +75,7 @@ size_t mpsc_capacity(const mpsc_receiver *rx)
 /* The first receive of this handle. */
 static mpsc_status sit_down(mpsc_receiver *rx)
 {
-    if (seat_take(registry_of(rx), rx->handle.index, rx->handle.inherited) == SEAT_BUSY)
+    if (seat_take(registry_of(rx), rx->handle.index, rx->handle.opened) == SEAT_BUSY)
         return MPSC_BUSY;
     rx->seated = true;
     rx->head = ring_head(&rx->ring);

@@ -25,7 +25,7 @@ unsigned registry_process_high(const struct registry *registry)
 unsigned registry_endpoint_high(const struct registry *registry)
 {
     return bounded(atomic_load_explicit(&registry->header->endpoint_high, memory_order_acquire),
-                   MPSC_MAX_SENDERS);
+                   ENDPOINTS_MOST);
 }
 
 static uint64_t endpoint_owner(const struct registry *registry, unsigned index)
@@ -191,7 +191,7 @@ const char *registry_check(const struct registry *registry)
 {
     if (load(&registry->header->process_high) > MPSC_MAX_PROCESSES)
         return "more processes than there are slots";
-    if (load(&registry->header->endpoint_high) > MPSC_MAX_SENDERS)
+    if (load(&registry->header->endpoint_high) > ENDPOINTS_MOST)
         return "more endpoints than there are slots";
     if (load(&registry->header->state) > SEGMENT_CLOSED)
         return "an unknown state";
@@ -267,6 +267,7 @@ int registry_attach(const struct registry *registry, unsigned slot, uint32_t gen
     registry_detach(registry, slot); /* what a dead process left there */
     struct process *process = &registry->processes[slot];
     atomic_store_explicit(&process->pid, os_process_id(), memory_order_relaxed);
+    atomic_store_explicit(&process->exits, 0, memory_order_relaxed);
     atomic_store_explicit(&process->since, os_now(), memory_order_relaxed);
     /* PAIR life: see process_life; this store commits the entry */
     atomic_store_explicit(&process->life, generation, memory_order_release);
@@ -308,9 +309,10 @@ int registry_add(const struct registry *registry, enum owner_kind kind, unsigned
     unsigned high = registry_endpoint_high(registry), index = 0;
     while (index < high && endpoint_owner(registry, index))
         index++;
-    if (index == MPSC_MAX_SENDERS)
+    if (index == ENDPOINTS_MOST ||
+        (kind == OWNER_SENDER && load(&header->senders) >= MPSC_MAX_SENDERS))
         return -EMFILE;
-    int error = table_commit(registry, &header->endpoint_high, MPSC_MAX_SENDERS, LAYOUT_ENDPOINTS,
+    int error = table_commit(registry, &header->endpoint_high, ENDPOINTS_MOST, LAYOUT_ENDPOINTS,
                              sizeof(struct endpoint), index);
     if (error)
         return error;

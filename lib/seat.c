@@ -3,7 +3,7 @@
 
 #define RECEIVED (UINT64_C(1) << 63)
 
-static uint64_t seat_word(const struct registry *registry, unsigned index)
+uint64_t seat_word(const struct registry *registry, unsigned index)
 {
     return (uint64_t)(index + 1) << 32 | registry->generation;
 }
@@ -24,7 +24,8 @@ static uint64_t seat_load(const struct registry *registry)
     return atomic_load_explicit(&registry->header->seat, memory_order_acquire);
 }
 
-static enum seat_result seat_change(const struct registry *registry, uint64_t mine, bool inherited)
+/* `opened` is a word that may be replaced although its holder lives; 0: none. */
+static enum seat_result seat_change(const struct registry *registry, uint64_t mine, uint64_t opened)
 {
     uint64_t seat = seat_load(registry);
     for (;;) {
@@ -32,7 +33,7 @@ static enum seat_result seat_change(const struct registry *registry, uint64_t mi
         if (seat && (seat & ~RECEIVED) != (mine & ~RECEIVED)) {
             uint64_t owner = seat_owner(registry, seat);
             died = !owner || !registry_alive(registry, owner);
-            if (!died && ((seat & RECEIVED) || !inherited))
+            if (!died && seat != opened)
                 return SEAT_BUSY;
         }
         /* PAIR seat: the last holder's head is seen by the next (seat_leave, a death -> seat_change,
@@ -46,14 +47,14 @@ static enum seat_result seat_change(const struct registry *registry, uint64_t mi
     }
 }
 
-enum seat_result seat_open(const struct registry *registry, unsigned index)
+enum seat_result seat_open(const struct registry *registry, uint64_t word)
 {
-    return seat_change(registry, seat_word(registry, index), false);
+    return seat_change(registry, word, 0);
 }
 
-enum seat_result seat_take(const struct registry *registry, unsigned index, bool inherited)
+enum seat_result seat_take(const struct registry *registry, unsigned index, uint64_t opened)
 {
-    return seat_change(registry, seat_word(registry, index) | RECEIVED, inherited);
+    return seat_change(registry, seat_word(registry, index) | RECEIVED, opened);
 }
 
 void seat_leave(const struct registry *registry, unsigned index)

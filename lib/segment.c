@@ -277,12 +277,6 @@ void segment_repair(const struct segment *segment)
     atomic_fetch_add_explicit(&segment->header->repairs, 1, memory_order_relaxed);
 }
 
-void segment_wake(const struct segment *segment)
-{
-    condvar_wake(&segment->header->arrived);
-    condvar_wake(&segment->header->room);
-}
-
 /* The file that the name leads to, if it is this segment's; else -ENOENT, or what the system says. */
 static int open_named(const struct segment *segment, const char *name)
 {

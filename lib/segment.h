@@ -44,8 +44,6 @@ void segment_repair(const struct segment *segment);
 /* Removes the name if it still means this segment; else there is nothing to do, and that is 0 too.
  * Somebody else may be at it: that one is waited for, or it is -EAGAIN. */
 int segment_remove_name(const struct segment *segment, const char *name, bool wait);
-/* All who sleep look again. */
-void segment_wake(const struct segment *segment);
 
 /* The status for a negative errno of the os layer; keeps it in errno for MPSC_OS. */
 mpsc_status segment_status(int error);

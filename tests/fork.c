@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -401,6 +402,40 @@ static void others_are_busy_until_the_receiver_is_dead(void)
     }
 }
 
+static int finds_the_seat_taken(void *argument)
+{
+    struct scene *s = argument;
+    step_wait(&s->step, 1);
+    assert_busy(s->rx);
+    return 0;
+}
+
+static int opens_and_receives_late(void *argument)
+{
+    struct scene *s = argument;
+    mpsc_sender_close(s->tx);
+    mpsc_receiver *own = open_rx(s->name, sizeof(int), 16);
+    step_to(&s->step, 1);
+    step_wait(&s->step, 2);
+    expect_int(own, 1);
+    mpsc_receiver_close(own);
+    return 0;
+}
+
+/* Who opened the receiver after the parent gave it up has the seat, received or not. */
+static void child_takes_no_stranger_s_seat(void)
+{
+    struct scene *s = scene_open(NAMED);
+    worker child = worker_start(PROCESSES, finds_the_seat_taken, s);
+    mpsc_receiver_close(s->rx);
+    worker stranger = worker_start(PROCESSES, opens_and_receives_late, s);
+    send_int(s->tx, 1);
+    join_well(child);
+    step_to(&s->step, 2);
+    join_well(stranger);
+    mpsc_sender_close(s->tx);
+}
+
 /* ------------------------------------------------------------------ loans and peeks stay behind */
 
 static int finds_its_handles_idle(void *argument)
@@ -744,6 +779,46 @@ static int closes_all_descriptors(void *argument)
     return 0;
 }
 
+/* It has no part in what it inherited, but it may open the channel as anybody may. */
+static int opens_what_it_was_not_given(void *argument)
+{
+    struct scene *s = argument;
+    struct stat named, file;
+    open_both(s->name, sizeof(int), 16, &s->tx, &s->rx);
+    assert_int_equal(stat(channel_path(s->name), &named), 0);
+    for (int fd = 3; fd < 1024; fd++)
+        if (fstat(fd, &file) == 0 && file.st_ino == named.st_ino && file.st_dev == named.st_dev)
+            close(fd);
+    pid_t child = fork();
+    if (child == 0) {
+        is_denied_everything(s);
+        mpsc_sender *own = open_tx(s->name, sizeof(int), 16);
+        step_to(&s->step, 1);
+        mpsc_sender_close(s->tx);
+        mpsc_receiver_close(s->rx);
+        send_int(own, 5);
+        mpsc_sender_close(own);
+        _exit(0);
+    }
+    step_wait(&s->step, 1);
+    mpsc_sender_close(s->tx);
+    expect_int(s->rx, 5);
+    mpsc_sender *tx = open_tx(s->name, sizeof(int), 16); /* sound, as before */
+    mpsc_sender_close(tx);
+    mpsc_receiver_close(s->rx);
+    assert_false(name_exists(s->name));
+    int ended;
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    return ended;
+}
+
+static void child_without_a_part_opens_the_channel(void)
+{
+    struct scene *s = shared_memory(sizeof *s);
+    s->name = channel_name();
+    join_well(worker_start(PROCESSES, opens_what_it_was_not_given, s));
+}
+
 static void child_of_closefrom_is_denied(void)
 {
     struct scene *s = shared_memory(sizeof *s);
@@ -763,6 +838,7 @@ int main(void)
         TEST(child_takes_the_seat),
         TEST(child_is_busy_until_the_parent_closes),
         TEST(others_are_busy_until_the_receiver_is_dead),
+        TEST(child_takes_no_stranger_s_seat),
         TEST(loan_is_not_inherited),
         TEST(peek_is_not_inherited),
         TEST(failed_fork_leaves_the_counts_right),
@@ -772,6 +848,7 @@ int main(void)
         TEST(posix_spawn_holds_nothing),
         TEST(raw_clone_holds_nothing),
         TEST(child_of_closefrom_is_denied),
+        TEST(child_without_a_part_opens_the_channel),
     };
     return harness_main("fork", tests, sizeof tests / sizeof *tests);
 }

@@ -3,6 +3,7 @@
 #include "together.h"
 
 #include <sched.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { SENDING = 4, FORKS = 50, AT_ONCE = 5, MARKED = 10 };
@@ -28,6 +29,41 @@ static void expect_note(mpsc_receiver *rx, uint32_t source, uint32_t number)
     assert_status(mpsc_recv(rx, &note, sizeof note, NULL), MPSC_OK);
     assert_int_equal(note.source, source);
     assert_int_equal(note.number, number);
+}
+
+/* ------------------------------------------------------------------ opening for the first time */
+
+static int opens_one(void *argument)
+{
+    mpsc_sender *tx;
+    mpsc_receiver *rx;
+    atomic_store((atomic_int *)argument, 1);
+    assert_status(mpsc_channel(sizeof(int), &tx, &rx), MPSC_OK);
+    send_int(tx, 1);
+    expect_int(rx, 1);
+    mpsc_sender_close(tx);
+    mpsc_receiver_close(rx);
+    return 0;
+}
+
+/* A process that has never used the library: one thread opens, another one forks at that moment. */
+static int opens_beside_a_fork(void *argument)
+{
+    atomic_int *opens = argument;
+    worker thread = worker_start(THREADS, opens_one, opens);
+    wait_for(opens);
+    join_well(worker_start(PROCESSES, opens_one, opens));
+    join_well(thread);
+    return 0;
+}
+
+static void the_first_open_beside_a_fork(void)
+{
+    for (unsigned long round = 0; round < scaled(100); round++) {
+        atomic_int *opens = shared_memory(sizeof *opens);
+        join_well(worker_start(PROCESSES, opens_beside_a_fork, opens));
+        munmap(opens, sizeof *opens);
+    }
 }
 
 /* ------------------------------------------------------------------ sending all the while */
@@ -376,6 +412,7 @@ int main(void)
         TEST(threads_meet_at_the_fork),          TEST(threads_open_and_close_at_the_fork),
         TEST(threads_fork_at_the_same_time),     TEST(thread_has_a_loan_at_the_fork),
         TEST(thread_sleeps_in_send_at_the_fork), TEST(thread_sleeps_in_recv_at_the_fork),
+        TEST(the_first_open_beside_a_fork),
     };
     return harness_main("fork_threads", tests, sizeof tests / sizeof *tests);
 }

@@ -129,13 +129,14 @@ struct note {
 };
 
 static mpsc_sender *handlers_own;
-static _Atomic uint32_t handler_sent;
+static _Atomic uint32_t handler_ran, handler_sent;
 
 static void sends_a_note(int number)
 {
     int saved = errno;
     struct note note = {FROM_HANDLER, atomic_load(&handler_sent)};
     (void)number;
+    atomic_fetch_add(&handler_ran, 1);
     mpsc_status status = mpsc_try_send(handlers_own, &note, sizeof note);
     if (status == MPSC_OK)
         atomic_fetch_add(&handler_sent, 1);
@@ -181,6 +182,7 @@ static void handler_sends_while_main_sends_with(enum mode mode, size_t bound)
     assert_status(mpsc_sync_channel(sizeof(struct note), bound, &r->tx[0], &r->rx), MPSC_OK);
     r->tx[1] = clone_of(r->tx[0]);
     handlers_own = r->tx[1];
+    atomic_store(&handler_ran, 0);
     atomic_store(&handler_sent, 0);
     handle(SIGALRM, sends_a_note, SA_RESTART);
 
@@ -192,7 +194,7 @@ static void handler_sends_while_main_sends_with(enum mode mode, size_t bound)
     assert_int_equal(pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL), 0);
 
     alarm_every(200);
-    while (sent < least || atomic_load(&handler_sent) < 50) {
+    while (sent < least || atomic_load(&handler_ran) < 50) {
         struct note note = {FROM_MAIN, sent};
         mpsc_status status = mpsc_send(r->tx[0], &note, sizeof note);
         if (status == MPSC_INTERRUPTED)

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -339,6 +340,21 @@ static void the_name_goes_without_a_descriptor(void)
 
 /* ------------------------------------------------------------------ unlinked */
 
+/* A receiver that left long ago is gone for whoever sends next, waiting or not. */
+static void unlinking_tells_who_sends(enum mode mode)
+{
+    struct shared *shared = new_shared();
+    (void)mode;
+    shared->options.durable = 1;
+    mpsc_sender *tx = shared_tx(shared);
+    mpsc_receiver_close(shared_rx(shared));
+    send_number(tx, 1);
+    assert_status(mpsc_unlink(shared->name), MPSC_OK);
+    assert_status(mpsc_try_send(tx, &(uint64_t){2}, sizeof(uint64_t)), MPSC_DISCONNECTED);
+    mpsc_sender_close(tx);
+    must_not_be_found(shared->name);
+}
+
 /* From then on the scoped rules hold: a side that was there and left is a disconnect. */
 static void an_unlinked_durable_channel_is_scoped(enum mode mode)
 {
@@ -507,6 +523,83 @@ static void half_an_orphan_is_none(void)
     must_not_be_found(shared->name);
 }
 
+/* ------------------------------------------------------------------ under another name */
+
+static void copy_file(const char *from, const char *to)
+{
+    char bytes[4096];
+    ssize_t length;
+    int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    assert_true(in >= 0 && out >= 0);
+    while ((length = read(in, bytes, sizeof bytes)) > 0)
+        assert_int_equal(write(out, bytes, (size_t)length), length);
+    close(in);
+    close(out);
+}
+
+static void must_be_of_another_name(const char *name)
+{
+    mpsc_sender *tx = NULL;
+    mpsc_receiver *rx = NULL;
+    assert_status(mpsc_open_sender(name, NULL, &tx), MPSC_MISMATCH);
+    assert_status(mpsc_open_receiver(name, NULL, &rx), MPSC_MISMATCH);
+    assert_true(name_exists(name));
+    assert_status(mpsc_unlink(name), MPSC_OK);
+    assert_false(name_exists(name));
+}
+
+/* What was moved, copied or linked to another name by hand is not a channel of that name: neither
+ * joined, nor taken for an orphan and removed. */
+static void a_channel_has_its_own_name_only(void)
+{
+    struct shared *shared = new_orphan();
+    const char *other = channel_name();
+    assert_int_equal(rename(channel_path(shared->name), channel_path(other)), 0);
+    must_be_of_another_name(other);
+
+    mpsc_sender *tx = shared_tx(shared);
+    send_number(tx, 1);
+    copy_file(channel_path(shared->name), channel_path(other));
+    must_be_of_another_name(other);
+    assert_int_equal(link(channel_path(shared->name), channel_path(other)), 0);
+    must_be_of_another_name(other);
+    mpsc_receiver *rx = shared_rx(shared);
+    assert_int_equal(recv_number(rx), 1);
+    mpsc_receiver_close(rx);
+    mpsc_sender_close(tx);
+    must_not_be_found(shared->name);
+}
+
+/* ------------------------------------------------------------------ exits that race */
+
+enum { EXITING = 3 };
+
+static int exits_with_the_others(void *argument)
+{
+    struct shared *shared = argument;
+    mpsc_sender *tx = shared_tx(shared);
+    assert_non_null(tx);
+    atomic_fetch_add(&shared->arrived, 1);
+    while (atomic_load(&shared->arrived) < EXITING)
+        sched_yield();
+    exit(0);
+}
+
+/* Nobody is certain to be the last, and yet the name goes. */
+static void the_last_to_exit_takes_the_name_along(enum mode mode)
+{
+    for (unsigned long round = 0; round < scaled(100); round++) {
+        struct shared *shared = new_shared();
+        worker workers[EXITING];
+        for (int i = 0; i < EXITING; i++)
+            workers[i] = worker_start(mode, exits_with_the_others, shared);
+        for (int i = 0; i < EXITING; i++)
+            assert_int_equal(worker_join(workers[i]), 0);
+        must_not_be_found(shared->name);
+        munmap(shared, sizeof *shared);
+    }
+}
+
 /* ------------------------------------------------------------------ openers that race */
 
 enum { OPENERS = 6 };
@@ -602,6 +695,9 @@ int main(void)
         TEST(a_durable_channel_outlives_kills),
         TEST(the_name_goes_without_a_descriptor),
         TEST_BOTH(an_unlinked_durable_channel_is_scoped),
+        TEST_THREADS(unlinking_tells_who_sends),
+        TEST(a_channel_has_its_own_name_only),
+        TEST_PROCESSES(the_last_to_exit_takes_the_name_along),
         TEST_BOTH(unlinking_wakes_who_waits),
         TEST_BOTH(a_channel_goes_on_without_its_name),
         TEST(an_orphan_is_gone),

@@ -424,21 +424,26 @@ static void no_memory_no_entry(void)
     segment_end(segment);
 }
 
-static void ten_thousand_endpoints_and_no_more(void)
+/* And the receiver that each process may have inherited. */
+static void ten_thousand_senders_and_no_more(void)
 {
     struct segment *segment = segment_new(4);
     struct member member = member_new(segment);
     const struct registry *registry = &member.registry;
     for (unsigned i = 0; i < MPSC_MAX_SENDERS; i++)
         member_add(&member, OWNER_SENDER);
+    assert_int_equal(registry_add(registry, OWNER_SENDER, registry->slot, 1), -EMFILE);
+    for (unsigned i = 0; i < MPSC_MAX_PROCESSES; i++)
+        member_add(&member, OWNER_RECEIVER);
     for (int i = 0; i < 3; i++)
         assert_int_equal(registry_add(registry, OWNER_RECEIVER, registry->slot, 1), -EMFILE);
-    assert_counts_are(segment, MPSC_MAX_SENDERS, 0);
+    assert_counts_are(segment, MPSC_MAX_SENDERS, MPSC_MAX_PROCESSES);
     memory_must_be_exact(segment, 1);
     registry_remove(registry, 4321);
-    assert_int_equal(member_add(&member, OWNER_RECEIVER), 4321);
+    assert_int_equal(member_add(&member, OWNER_SENDER), 4321);
     assert_int_equal(registry_add(registry, OWNER_SENDER, registry->slot, 1), -EMFILE);
-    assert_counts_are(segment, MPSC_MAX_SENDERS - 1, 1);
+    registry_remove(registry, 4321);
+    assert_counts_are(segment, MPSC_MAX_SENDERS - 1, MPSC_MAX_PROCESSES);
     registry_detach(registry, registry->slot);
     assert_counts_are(segment, 0, 0);
     member_end(&member);
@@ -461,7 +466,7 @@ int main(void)
         TEST(endpoints_grow_by_pages),
         TEST(processes_grow_by_pages),
         TEST(no_memory_no_entry),
-        TEST(ten_thousand_endpoints_and_no_more),
+        TEST(ten_thousand_senders_and_no_more),
     };
     return harness_main("unit_registry", tests, sizeof tests / sizeof *tests);
 }

@@ -140,6 +140,7 @@ static void an_endpoint_is_given_away_without_its_intent(enum mode mode)
     member_end(look->dead);
     for (unsigned steps = 0; inside && steps < SHORT_LOOK; steps++) {
         atomic_store(&endpoint_of(look->segment, 0)->owner, owner_of(look->dead, OWNER_SENDER));
+        registry_recount(&look->segment->registry);
         show_intent(look->segment, 0, ++look->position, 1);
         inside = look_after(look, steps, &result, &done);
         if (result)
@@ -286,6 +287,11 @@ static void what_the_living_claimed_is_never_passed(void)
 
 /* ------------------------------------------------------------------ the seat */
 
+static enum seat_result opens(const struct member *member, unsigned index)
+{
+    return seat_open(&member->registry, seat_word(&member->registry, index));
+}
+
 static void the_seat_has_one_holder(void)
 {
     struct segment *segment = segment_new(4);
@@ -293,24 +299,26 @@ static void the_seat_has_one_holder(void)
     unsigned of_a = member_add(&a, OWNER_RECEIVER), of_b = member_add(&b, OWNER_RECEIVER);
     unsigned second = member_add(&a, OWNER_RECEIVER);
     const struct registry *look = &segment->registry;
+    uint64_t opened = seat_word(&a.registry, of_a);
     assert_int_equal(seat_holder(look), -1);
-    assert_int_equal(seat_open(&a.registry, of_a), SEAT_TAKEN);
-    assert_int_equal(seat_open(&a.registry, of_a), SEAT_TAKEN);
+    assert_int_equal(opens(&a, of_a), SEAT_TAKEN);
+    assert_int_equal(opens(&a, of_a), SEAT_TAKEN);
     assert_int_equal(seat_holder(look), of_a);
-    assert_int_equal(seat_open(&b.registry, of_b), SEAT_BUSY);
-    assert_int_equal(seat_open(&a.registry, second), SEAT_BUSY);
-    assert_int_equal(seat_take(&b.registry, of_b, false), SEAT_BUSY);
-    /* One that has not received gives way to one that was inherited; one that has does not. */
-    assert_int_equal(seat_take(&b.registry, of_b, true), SEAT_TAKEN);
+    assert_int_equal(opens(&b, of_b), SEAT_BUSY);
+    assert_int_equal(opens(&a, second), SEAT_BUSY);
+    assert_int_equal(seat_take(&b.registry, of_b, 0), SEAT_BUSY);
+    assert_int_equal(seat_take(&b.registry, of_b, seat_word(&a.registry, second)), SEAT_BUSY);
+    /* One that has not received gives way to those that inherited it; one that has does not. */
+    assert_int_equal(seat_take(&b.registry, of_b, opened), SEAT_TAKEN);
     assert_int_equal(seat_holder(look), of_b);
-    assert_int_equal(seat_take(&a.registry, of_a, false), SEAT_BUSY);
-    assert_int_equal(seat_take(&a.registry, of_a, true), SEAT_BUSY);
-    assert_int_equal(seat_take(&b.registry, of_b, true), SEAT_TAKEN);
+    assert_int_equal(seat_take(&a.registry, of_a, 0), SEAT_BUSY);
+    assert_int_equal(seat_take(&a.registry, of_a, opened), SEAT_BUSY);
+    assert_int_equal(seat_take(&b.registry, of_b, opened), SEAT_TAKEN);
     seat_leave(&a.registry, of_a); /* not its own */
     assert_int_equal(seat_holder(look), of_b);
     seat_leave(&b.registry, of_b);
     assert_int_equal(seat_holder(look), -1);
-    assert_int_equal(seat_take(&a.registry, second, true), SEAT_TAKEN);
+    assert_int_equal(seat_take(&a.registry, second, opened), SEAT_TAKEN);
     assert_int_equal(seat_holder(look), second);
     assert_int_equal(atomic_load(&segment->header->takeovers), 0);
     member_end(&a);
@@ -324,10 +332,10 @@ static void the_seat_of_the_dead_is_taken_over(void)
     struct member a = member_new(segment), b = member_new(segment);
     unsigned of_a = member_add(&a, OWNER_RECEIVER), of_b = member_add(&b, OWNER_RECEIVER);
     _Atomic uint64_t *takeovers = &segment->header->takeovers;
-    assert_int_equal(seat_take(&a.registry, of_a, false), SEAT_TAKEN);
+    assert_int_equal(seat_take(&a.registry, of_a, 0), SEAT_TAKEN);
     member_end(&a);
     assert_int_equal(seat_holder(&segment->registry), -1);
-    assert_int_equal(seat_open(&b.registry, of_b), SEAT_TAKEN);
+    assert_int_equal(opens(&b, of_b), SEAT_TAKEN);
     assert_int_equal(atomic_load(takeovers), 1);
     assert_int_equal(seat_holder(&segment->registry), of_b);
     /* Its endpoint was given to another. */
@@ -336,14 +344,14 @@ static void the_seat_of_the_dead_is_taken_over(void)
     struct member c = member_new(segment);
     assert_int_equal(member_add(&c, OWNER_RECEIVER), of_b);
     assert_int_equal(seat_holder(&segment->registry), -1);
-    assert_int_equal(seat_take(&c.registry, of_b, false), SEAT_TAKEN);
+    assert_int_equal(seat_take(&c.registry, of_b, 0), SEAT_TAKEN);
     /* A word that names nobody. */
-    static const uint64_t words[] = {1, UINT64_C(1) << 32, UINT64_C(10001) << 32 | 1,
+    static const uint64_t words[] = {1, UINT64_C(1) << 32, (ENDPOINTS_MOST + UINT64_C(1)) << 32 | 1,
                                      UINT64_MAX, UINT64_C(1) << 63};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         atomic_store(&segment->header->seat, words[i]);
         assert_int_equal(seat_holder(&segment->registry), -1);
-        assert_int_equal(seat_take(&c.registry, of_b, false), SEAT_TAKEN);
+        assert_int_equal(seat_take(&c.registry, of_b, 0), SEAT_TAKEN);
         assert_int_equal(seat_holder(&segment->registry), of_b);
     }
     member_end(&b);
@@ -359,6 +367,7 @@ struct race {
     unsigned endpoints[RIVALS];
     unsigned rounds;
     atomic_uint next, begun, ended, won;
+    _Atomic uint64_t opened; /* the word that all have inherited */
 };
 
 static void race_round(struct race *race, unsigned round, bool (*run)(struct race *, unsigned),
@@ -376,7 +385,8 @@ static void race_round(struct race *race, unsigned round, bool (*run)(struct rac
 
 static bool takes_the_seat(struct race *race, unsigned mine)
 {
-    return seat_take(&race->members[mine].registry, race->endpoints[mine], true) == SEAT_TAKEN;
+    return seat_take(&race->members[mine].registry, race->endpoints[mine],
+                     atomic_load(&race->opened)) == SEAT_TAKEN;
 }
 
 /* The seat's holder was dead, or had not received, or nobody. */
@@ -388,10 +398,12 @@ static int races_for_the_seat(void *argument)
         race_round(race, round, takes_the_seat, mine);
         assert_int_equal(atomic_load(&race->won), round);
         if (seat_holder(&race->segment->registry) == (int)race->endpoints[mine]) {
-            seat_leave(&race->members[mine].registry, race->endpoints[mine]);
-            if (round % 2)
-                assert_int_equal(seat_open(&race->members[mine].registry, race->endpoints[mine]),
-                                 SEAT_TAKEN);
+            const struct member *member = &race->members[mine];
+            seat_leave(&member->registry, race->endpoints[mine]);
+            if (round % 2) {
+                assert_int_equal(opens(member, race->endpoints[mine]), SEAT_TAKEN);
+                atomic_store(&race->opened, seat_word(&member->registry, race->endpoints[mine]));
+            }
         }
     }
     return 0;

@@ -227,7 +227,7 @@ static void each_broken_rule_is_named(void)
     unsigned high = atomic_load(&s.header->process_high);
     short_must_name(&s, &s.header->process_high, MPSC_MAX_PROCESSES + 1, processes);
     short_must_name(&s, &s.header->process_high, UINT32_MAX, processes);
-    short_must_name(&s, &s.header->endpoint_high, MPSC_MAX_SENDERS + 1, endpoints);
+    short_must_name(&s, &s.header->endpoint_high, ENDPOINTS_MOST + 1, endpoints);
     short_must_name(&s, &s.header->endpoint_high, UINT32_MAX, endpoints);
     short_must_name(&s, &s.header->state, 2, "an unknown state");
     long_must_name(&s, owner, 1, kind);
@@ -349,7 +349,7 @@ static void a_view_reads_and_does_nothing_else(void)
     struct member living = member_new(segment), dead = member_new(segment);
     unsigned tx = member_add(&living, OWNER_SENDER), gone = member_add(&dead, OWNER_SENDER);
     unsigned rx = member_add(&living, OWNER_RECEIVER);
-    assert_int_equal(seat_take(&living.registry, rx, false), SEAT_TAKEN);
+    assert_int_equal(seat_take(&living.registry, rx, 0), SEAT_TAKEN);
     atomic_store(&endpoint_of(segment, tx)->messages, 11);
     atomic_store(&endpoint_of(segment, tx)->blocked_since, 12);
     uint64_t head = 0, position;
@@ -435,8 +435,11 @@ static void an_unlinked_channel_is_durable_no_more(void)
     assert_true(registry_is_durable(&segment.registry));
     unsigned arrived = condvar_prepare(&segment.header->arrived);
     unsigned room = condvar_prepare(&segment.header->room);
+    atomic_store(&segment.header->seen, SIDE_SENDER | SIDE_RECEIVER); /* and went */
     assert_status(mpsc_unlink(name), MPSC_OK);
     assert_false(registry_is_durable(&segment.registry));
+    /* All who sleep are told. */
+    assert_int_equal(atomic_load(&segment.header->left), SIDE_SENDER | SIDE_RECEIVER);
     assert_int_not_equal(atomic_load(&segment.header->arrived.sequence), arrived);
     assert_int_not_equal(atomic_load(&segment.header->room.sequence), room);
     segment_close(&segment);
