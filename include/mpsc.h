@@ -22,18 +22,23 @@
  *    not use, or nobody hears of a disconnect.
  *  - A child of fork has its parent's handles; a program started by exec or posix_spawn has none.
  *    It opens the channel by name.
- *  - A child made by vfork, or by clone called directly, holds nothing: its calls are MPSC_DENIED.
+ *  - A child whose handles fork could not provide for has them all the same, and their calls say
+ *    why not: MPSC_LIMIT, MPSC_NO_SPACE, MPSC_NO_MEMORY or MPSC_DENIED.
+ *  - A child made by clone called directly holds nothing: its calls are MPSC_DENIED. One made by
+ *    vfork has its parent's memory until it execs, and must call nothing, as POSIX has it.
  *  - A scoped channel (the default) ends with its last handle, and what is still queued ends with
  *    it. A sender that may be the last waits with mpsc_flush first, or the channel is durable.
  *  - A loan that is not sent, and a peeked message that is not released, hold up all that is
  *    behind them. Keep them short.
  *  - INTERRUPTED is a status of every blocking call: a signal handler ran, nothing was done. Call
- *    again, or heed the signal.
+ *    again, or heed the signal. A handler that runs right before a call, or in its first ten
+ *    microseconds, does not interrupt it: who must not miss one gives the call a time-out.
  *  - Never leave a call by longjmp or asynchronous cancellation. A signal handler may use the try
  *    calls, on a handle that nothing else uses.
  *  - closefrom() and close loops take the library's descriptors away. Channels that are open go
  *    on, but a forked child gets none of them (MPSC_DENIED), and this process cannot tell any more
- *    whether a peer was killed. Close descriptors before you open channels.
+ *    whether a peer has ended, unless that closed its handles. Close descriptors before you open
+ *    channels.
  *  - Whoever may write a segment can damage it. The library answers damage with MPSC_CORRUPT, but
  *    a segment that is truncated while it is mapped raises SIGBUS. Give nobody write permission
  *    whom you do not trust with the channel.
@@ -62,7 +67,9 @@ extern "C" {
 #endif
 
 /* GCC can be told which call ends the life of a pointer. From 12 on it then reports, under plain
- * -Wall, a loan that is touched after it was sent and a message that is touched after its release. */
+ * -Wall, a loan that is touched after it was sent and a message that is touched after its release
+ * (through the wrappers of MPSC_DEFINE_CHANNEL when it optimises). -fanalyzer also finds a loan that is
+ * forgotten; it takes a second peek, and a close with a loan out, for such. */
 #if defined __GNUC__ && !defined __clang__ && __GNUC__ >= 11
 #define MPSC_ENDED_BY(call) __attribute__((malloc(call, 2)))
 #else
@@ -73,7 +80,7 @@ extern "C" {
 typedef int32_t mpsc_status;
 enum {
     MPSC_OK = 0,
-    MPSC_EMPTY = 1,         /* no message waits (try calls) */
+    MPSC_EMPTY = 1,         /* no message waits (try calls), or none any more (mpsc_release) */
     MPSC_FULL = 2,          /* no room (try calls) */
     MPSC_TIMEOUT = 3,       /* the time is over; nothing was sent or taken */
     MPSC_DISCONNECTED = 4,  /* the other side has left: closed, exited or killed */
@@ -87,7 +94,8 @@ enum {
     MPSC_DENIED = 12,       /* not permitted, or this process has no part in the channel */
     MPSC_NO_SPACE = 13,     /* /dev/shm is full, or an unbounded channel at its limit */
     MPSC_NO_MEMORY = 14,    /* this process has no memory or address space left */
-    MPSC_LIMIT = 15,        /* too many processes, senders or descriptors, or too large a channel */
+    MPSC_LIMIT = 15,        /* too many processes, senders or descriptors, or too large a channel,
+                               also for this process' limit on files (ulimit -f) */
     MPSC_INVALID = 16,      /* an argument is wrong, or the handle is not in a state for this */
     MPSC_OS = 17            /* the system refused; errno says why */
 };
@@ -148,8 +156,8 @@ typedef struct mpsc_options {
  * Today the channel does not grow: it has room for 4 MiB of messages, for 16 at least and 524,288
  * at most. Sends past that are MPSC_NO_SPACE, and work again when there is room.
  *
- * INVALID: a zero size. NO_SPACE: /dev/shm is full. LIMIT: no descriptor left, or too large.
- * NO_MEMORY, OS.
+ * INVALID: a zero size. NO_SPACE: /dev/shm is full. LIMIT: no descriptor left, or too large. DENIED:
+ * no permission for /dev/shm, or /proc is not mounted. NO_MEMORY. OS: there is no /dev/shm, say.
  */
 MPSC_MUST_USE mpsc_status mpsc_channel(size_t message_size, mpsc_sender **tx, mpsc_receiver **rx);
 
@@ -186,7 +194,7 @@ MPSC_MUST_USE mpsc_status mpsc_open_receiver(const char *name, const mpsc_option
  * ends with its last handle, and a side that leaves is a disconnect. Removes a name whatever is
  * behind it, a damaged segment too.
  *
- * INVALID: the name. NOT_FOUND. DENIED. OS.
+ * INVALID: the name. NOT_FOUND. DENIED. CORRUPT: the name is that of a directory. OS.
  */
 MPSC_MUST_USE mpsc_status mpsc_unlink(const char *name);
 
@@ -279,9 +287,18 @@ MPSC_MUST_USE mpsc_status mpsc_recv_timeout(mpsc_receiver *rx, void *buffer, siz
                                             size_t *length, uint64_t nanoseconds);
 
 /*
+ * Takes the next message if it is one of exactly `size` bytes. Another is MPSC_MISMATCH, and stays
+ * queued. Waits at most so many nanoseconds; with 0 it does not, and says MPSC_EMPTY.
+ * Statuses as mpsc_recv, but for TOO_BIG.
+ */
+MPSC_MUST_USE mpsc_status mpsc_recv_exact(mpsc_receiver *rx, void *buffer, size_t size,
+                                          uint64_t nanoseconds);
+
+/*
  * Takes the peeked message off the queue; do not touch it again. Killed before this, the process
  * leaves the message queued, and it is delivered again.
- * INVALID: it is not the message that this handle peeked at.
+ * INVALID: it is not the message that this handle peeked at. EMPTY: a rendezvous' sender, whose time
+ * was over or who was interrupted, has taken it back meanwhile: count it as not received.
  */
 MPSC_MUST_USE mpsc_status mpsc_release(mpsc_receiver *rx, const void *message);
 
@@ -298,6 +315,14 @@ MPSC_MUST_USE const void *mpsc_try_peek(mpsc_receiver *rx, size_t *length, mpsc_
 MPSC_ENDED_BY(mpsc_release)
 MPSC_MUST_USE const void *mpsc_peek_timeout(mpsc_receiver *rx, size_t *length,
                                             uint64_t nanoseconds, mpsc_status *status);
+
+/*
+ * The next message in place, if it is one of exactly `size` bytes. Another is NULL, MPSC_MISMATCH, and
+ * stays queued. Waits as mpsc_recv_exact.
+ */
+MPSC_ENDED_BY(mpsc_release)
+MPSC_MUST_USE const void *mpsc_peek_exact(mpsc_receiver *rx, size_t size, uint64_t nanoseconds,
+                                          mpsc_status *status);
 
 /* ------------------------------------------------------------------ looking without taking part */
 
@@ -342,15 +367,15 @@ static inline int mpsc_next(mpsc_receiver *rx, void *buffer, size_t size)
 {
     mpsc_status status;
     do
-        status = mpsc_recv(rx, buffer, size, NULL);
+        status = mpsc_recv_exact(rx, buffer, size, MPSC_FOREVER);
     while (status == MPSC_INTERRUPTED);
     return status == MPSC_OK;
 }
 
 /*
  * Rust's `for received in rx`: receives each message into a new `variable` of `type` until all
- * senders are gone. It ends as well at a message that is longer than the type, or at an error;
- * mpsc_try_recv then says which.
+ * senders are gone. It ends as well at a message that has not the size of the type, or at an error;
+ * mpsc_recv_exact(rx, &variable, sizeof variable, 0) then says which.
  *
  *      MPSC_FOR_EACH (struct job, job, rx)
  *              work(&job);
@@ -368,8 +393,9 @@ static inline int mpsc_next(mpsc_receiver *rx, void *buffer, size_t size)
  * job_cancel_loan, job_recv, job_try_recv, job_recv_timeout, job_peek, job_try_peek,
  * job_peek_timeout, job_release, job_len, job_capacity and job_next.
  *
- * A message is a value of the type. A wrong type does not compile, and opening a segment of another
- * type, or of another size, is MPSC_MISMATCH. The type must be meaningful to whoever receives it:
+ * A message is a value of the type. A wrong type does not compile; opening a segment of another type,
+ * or of another size, is MPSC_MISMATCH, and so is receiving a message of another size, which stays
+ * queued. The type must be meaningful to whoever receives it:
  * no pointers between processes.
  */
 #define MPSC_DEFINE_CHANNEL(prefix, type)                                                          \
@@ -459,29 +485,31 @@ static inline int mpsc_next(mpsc_receiver *rx, void *buffer, size_t size)
     }                                                                                              \
     MPSC_INLINE mpsc_status prefix##_recv(prefix##_receiver *rx, type *value)                      \
     {                                                                                              \
-        return mpsc_recv((mpsc_receiver *)rx, value, sizeof *value, NULL);                         \
+        return mpsc_recv_exact((mpsc_receiver *)rx, value, sizeof *value, MPSC_FOREVER);           \
     }                                                                                              \
     MPSC_INLINE mpsc_status prefix##_try_recv(prefix##_receiver *rx, type *value)                  \
     {                                                                                              \
-        return mpsc_try_recv((mpsc_receiver *)rx, value, sizeof *value, NULL);                     \
+        return mpsc_recv_exact((mpsc_receiver *)rx, value, sizeof *value, 0);                      \
     }                                                                                              \
     MPSC_INLINE mpsc_status prefix##_recv_timeout(prefix##_receiver *rx, type *value,              \
                                                   uint64_t nanoseconds)                            \
     {                                                                                              \
-        return mpsc_recv_timeout((mpsc_receiver *)rx, value, sizeof *value, NULL, nanoseconds);    \
+        return mpsc_recv_exact((mpsc_receiver *)rx, value, sizeof *value, nanoseconds);            \
     }                                                                                              \
     MPSC_INLINE const type *prefix##_peek(prefix##_receiver *rx, mpsc_status *status)              \
     {                                                                                              \
-        return (const type *)mpsc_peek((mpsc_receiver *)rx, NULL, status);                         \
+        return (const type *)mpsc_peek_exact((mpsc_receiver *)rx, sizeof(type), MPSC_FOREVER,      \
+                                             status);                                              \
     }                                                                                              \
     MPSC_INLINE const type *prefix##_try_peek(prefix##_receiver *rx, mpsc_status *status)          \
     {                                                                                              \
-        return (const type *)mpsc_try_peek((mpsc_receiver *)rx, NULL, status);                     \
+        return (const type *)mpsc_peek_exact((mpsc_receiver *)rx, sizeof(type), 0, status);        \
     }                                                                                              \
     MPSC_INLINE const type *prefix##_peek_timeout(prefix##_receiver *rx, uint64_t nanoseconds,     \
                                                   mpsc_status *status)                             \
     {                                                                                              \
-        return (const type *)mpsc_peek_timeout((mpsc_receiver *)rx, NULL, nanoseconds, status);    \
+        return (const type *)mpsc_peek_exact((mpsc_receiver *)rx, sizeof(type), nanoseconds,       \
+                                             status);                                              \
     }                                                                                              \
     MPSC_INLINE mpsc_status prefix##_release(prefix##_receiver *rx, const type *message)           \
     {                                                                                              \

@@ -52,4 +52,10 @@ static inline uint64_t handle_time(uint64_t nanoseconds)
     return nanoseconds == WAIT_NEVER ? MPSC_FOREVER : nanoseconds;
 }
 
+/* The same of a call that does not wait when it is given no time. */
+static inline uint64_t handle_time_or_none(uint64_t nanoseconds)
+{
+    return nanoseconds ? handle_time(nanoseconds) : WAIT_NEVER;
+}
+
 #endif

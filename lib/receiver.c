@@ -232,8 +232,11 @@ static inline void take(mpsc_receiver *rx)
     pass(rx, rx->item.cells);
 }
 
-static inline mpsc_status receive(mpsc_receiver *rx, void *buffer, size_t size, size_t *length,
-                                  uint64_t nanoseconds)
+/* What a message may be: at most as long as the buffer, or exactly. */
+enum fit { FIT_LOOSE, FIT_EXACT };
+
+static inline mpsc_status receive(mpsc_receiver *rx, void *buffer, size_t size, enum fit fit,
+                                  size_t *length, uint64_t nanoseconds)
 {
     if (!rx || (!buffer && size) || rx->peeked)
         return MPSC_INVALID;
@@ -241,6 +244,8 @@ static inline mpsc_status receive(mpsc_receiver *rx, void *buffer, size_t size, 
         mpsc_status status = next(rx, nanoseconds);
         if (status)
             return status;
+        if (fit == FIT_EXACT && rx->item.length != size)
+            return MPSC_MISMATCH;
         if (rx->item.length > size) {
             if (length)
                 *length = (size_t)rx->item.length;
@@ -258,62 +263,65 @@ static inline mpsc_status receive(mpsc_receiver *rx, void *buffer, size_t size, 
 
 mpsc_status mpsc_recv(mpsc_receiver *rx, void *buffer, size_t size, size_t *length)
 {
-    return receive(rx, buffer, size, length, MPSC_FOREVER);
+    return receive(rx, buffer, size, FIT_LOOSE, length, MPSC_FOREVER);
 }
 
 mpsc_status mpsc_try_recv(mpsc_receiver *rx, void *buffer, size_t size, size_t *length)
 {
-    return receive(rx, buffer, size, length, WAIT_NEVER);
+    return receive(rx, buffer, size, FIT_LOOSE, length, WAIT_NEVER);
 }
 
 mpsc_status mpsc_recv_timeout(mpsc_receiver *rx, void *buffer, size_t size, size_t *length,
                               uint64_t nanoseconds)
 {
-    return receive(rx, buffer, size, length, handle_time(nanoseconds));
+    return receive(rx, buffer, size, FIT_LOOSE, length, handle_time(nanoseconds));
+}
+
+mpsc_status mpsc_recv_exact(mpsc_receiver *rx, void *buffer, size_t size, uint64_t nanoseconds)
+{
+    return receive(rx, buffer, size, FIT_EXACT, NULL, handle_time_or_none(nanoseconds));
 }
 
 /* ---- in place */
 
-static mpsc_status peek_next(mpsc_receiver *rx, uint64_t nanoseconds)
-{
-    mpsc_status status = MPSC_OK;
-    do
-        status = next(rx, nanoseconds);
-    while (!status && !mark(rx));
-    if (!status)
-        rx->peeked = ring_payload(&rx->ring, rx->head);
-    return status;
-}
-
-static const void *peek(mpsc_receiver *rx, size_t *length, uint64_t nanoseconds,
-                        mpsc_status *status)
+static const void *peek(mpsc_receiver *rx, size_t size, enum fit fit, size_t *length,
+                        uint64_t nanoseconds, mpsc_status *status)
 {
     mpsc_status found = rx ? handle_usable(&rx->handle) : MPSC_INVALID;
     if (!found && !rx->peeked)
-        found = peek_next(rx, nanoseconds);
+        found = next(rx, nanoseconds);
+    if (!found && fit == FIT_EXACT && rx->item.length != size)
+        found = MPSC_MISMATCH;
     if (status)
         *status = found;
     if (found)
         return NULL;
     if (length)
         *length = (size_t)rx->item.length;
+    rx->peeked = ring_payload(&rx->ring, rx->head);
     return rx->peeked;
 }
 
 const void *mpsc_peek(mpsc_receiver *rx, size_t *length, mpsc_status *status)
 {
-    return peek(rx, length, MPSC_FOREVER, status);
+    return peek(rx, 0, FIT_LOOSE, length, MPSC_FOREVER, status);
 }
 
 const void *mpsc_try_peek(mpsc_receiver *rx, size_t *length, mpsc_status *status)
 {
-    return peek(rx, length, WAIT_NEVER, status);
+    return peek(rx, 0, FIT_LOOSE, length, WAIT_NEVER, status);
 }
 
 const void *mpsc_peek_timeout(mpsc_receiver *rx, size_t *length, uint64_t nanoseconds,
                               mpsc_status *status)
 {
-    return peek(rx, length, handle_time(nanoseconds), status);
+    return peek(rx, 0, FIT_LOOSE, length, handle_time(nanoseconds), status);
+}
+
+const void *mpsc_peek_exact(mpsc_receiver *rx, size_t size, uint64_t nanoseconds,
+                            mpsc_status *status)
+{
+    return peek(rx, size, FIT_EXACT, NULL, handle_time_or_none(nanoseconds), status);
 }
 
 mpsc_status mpsc_release(mpsc_receiver *rx, const void *message)
@@ -326,6 +334,10 @@ mpsc_status mpsc_release(mpsc_receiver *rx, const void *message)
     if (!message || message != rx->peeked)
         return MPSC_INVALID;
     rx->peeked = NULL;
+    if (!mark(rx)) {
+        pass(rx, rx->item.cells);
+        return MPSC_EMPTY;
+    }
     take(rx);
     return MPSC_OK;
 }

@@ -187,6 +187,18 @@ unsigned registry_watch(const struct registry *registry, enum owner_kind kind,
     return count;
 }
 
+static uint64_t table_memory(const struct registry *registry, unsigned high, uint64_t size)
+{
+    uint64_t page = registry->page_size;
+    return (high * size + page - 1) / page * page;
+}
+
+uint64_t registry_memory(const struct registry *registry)
+{
+    return table_memory(registry, registry_process_high(registry), sizeof(struct process)) +
+           table_memory(registry, registry_endpoint_high(registry), sizeof(struct endpoint));
+}
+
 const char *registry_check(const struct registry *registry)
 {
     if (load(&registry->header->process_high) > MPSC_MAX_PROCESSES)

@@ -69,6 +69,8 @@ unsigned registry_watch(const struct registry *registry, enum owner_kind kind,
                         struct os_futex *futexes, unsigned most, unsigned *died);
 /* Where the news of a slot's process begin in the file. */
 uint64_t registry_news_offset(const struct registry *registry, unsigned slot);
+/* Bytes of the tables that must have memory. */
+uint64_t registry_memory(const struct registry *registry);
 unsigned registry_process_high(const struct registry *registry);
 unsigned registry_endpoint_high(const struct registry *registry);
 

@@ -163,6 +163,10 @@ mpsc_status segment_create(const char *name, const mpsc_options *options, struct
         return status;
     made.identity = identity_of(name, options, &made.geometry);
     made.fd = os_shm_create(options->permissions);
+    if (made.fd == -ENOENT) { /* no /dev/shm: it is not a channel that was not found */
+        errno = ENOENT;
+        return MPSC_OS;
+    }
     if (made.fd < 0)
         return segment_status(made.fd);
     status = segment_status(commit_all(&made));
@@ -216,6 +220,16 @@ static mpsc_status validate(struct segment *segment, const struct os_file *file,
     return status;
 }
 
+/* Has the file the memory that it must have? A sparse copy has not, and reading what is not there
+ * would take it, or be SIGBUS where there is none left. */
+static bool has_its_memory(const struct segment *segment)
+{
+    const struct geometry *geometry = &segment->geometry;
+    uint64_t needed = geometry->page_size + registry_memory(&segment->registry) + geometry->ring_size;
+    struct os_file file; /* after the tables, which may be growing */
+    return os_file_status(segment->fd, &file) == 0 && file.allocated >= needed;
+}
+
 mpsc_status segment_adopt(int fd, bool any_owner, bool writable, struct segment *segment)
 {
     struct segment opened = {.fd = fd};
@@ -224,7 +238,7 @@ mpsc_status segment_adopt(int fd, bool any_owner, bool writable, struct segment 
     mpsc_status status = error ? segment_status(error) : validate(&opened, &file, any_owner);
     if (!status)
         status = map_all(&opened, writable);
-    if (!status && segment_check(&opened))
+    if (!status && (!has_its_memory(&opened) || segment_check(&opened)))
         status = MPSC_CORRUPT;
     if (status)
         segment_close(&opened);

@@ -24,13 +24,34 @@ static void pause_processor(void)
 #endif
 }
 
-bool wait_spin(const struct wait *wait)
+/*
+ * A handler that runs while one sleeps ends the sleep. So that one which comes before is seen as well,
+ * signals are held up from the end of the spinning on, and are let through while one sleeps. (What
+ * comes while one spins counts as having come before the call; so does what comes in the few
+ * instructions between letting them through and falling asleep.)
+ */
+static void hold_signals(struct wait *wait)
+{
+    if (!wait->held)
+        os_signals_hold(&wait->before);
+    wait->held = true;
+}
+
+static void release_signals(struct wait *wait)
+{
+    if (wait->held)
+        os_signals_release(&wait->before);
+    wait->held = false;
+}
+
+bool wait_spin(struct wait *wait)
 {
     for (int i = 0; i < SPINS; i++) {
         if (wait->ready(wait->context))
             return true;
         pause_processor();
     }
+    hold_signals(wait);
     for (int i = 0; i < YIELDS; i++) {
         os_yield();
         if (wait->ready(wait->context))
@@ -45,13 +66,13 @@ static uint64_t earlier(uint64_t one, uint64_t other)
 }
 
 /* What is watched beside the condition. A first, short sleep watches nothing: it is what a sleep
- * between two messages costs. Later ones do, unless a handler would let the wait go on and the call
+ * between two messages costs. If nobody woke one from that, one watches, unless a handler would let the wait go on and the call
  * would not be interrupted. */
 static void watch_deaths(struct wait *wait, struct condvar_watch *watch, unsigned *died)
 {
     watch->count = 0;
     *died = 0;
-    if (wait->sleeps++ > 0 && !os_signals_restart())
+    if (wait->sleeps > 0 && !os_signals_restart())
         watch->count = wait->watch(wait->context, watch->futexes + 1, OS_FUTEX_MOST - 1, died);
 }
 
@@ -76,8 +97,20 @@ static bool told(const struct condvar_watch *watch)
     return false;
 }
 
+static enum condvar_result sleep_once(struct wait *wait, unsigned ticket,
+                                      struct condvar_watch *watch, uint64_t deadline)
+{
+    if (os_signals_waiting(&wait->before))
+        return CONDVAR_INTERRUPTED;
+    release_signals(wait);
+    enum condvar_result result = condvar_sleep(wait->condvar, ticket, watch, deadline);
+    hold_signals(wait);
+    return result;
+}
+
 enum wait_result wait_sleep(struct wait *wait)
 {
+    hold_signals(wait);
     uint64_t now = os_now();
     if (now >= wait->deadline)
         return WAIT_TIMEOUT;
@@ -94,14 +127,16 @@ enum wait_result wait_sleep(struct wait *wait)
         wait->since = now;
     atomic_store_explicit(wait->blocked_since, wait->since, memory_order_relaxed);
     enum condvar_result result =
-        condvar_sleep(wait->condvar, ticket, &watch, earlier(now + bound, wait->deadline));
+        sleep_once(wait, ticket, &watch, earlier(now + bound, wait->deadline));
+    wait->sleeps = result == CONDVAR_TIMEOUT ? wait->sleeps + 1 : 0;
     if (result == CONDVAR_INTERRUPTED)
         return WAIT_INTERRUPTED;
     return died || told(&watch) ? WAIT_NEWS : WAIT_AGAIN;
 }
 
-void wait_end(const struct wait *wait)
+void wait_end(struct wait *wait)
 {
+    release_signals(wait);
     if (wait->since)
         atomic_store_explicit(wait->blocked_since, 0, memory_order_relaxed);
 }

@@ -41,17 +41,19 @@ struct wait {
     unsigned (*watch)(void *context, struct os_futex *futexes, unsigned most, unsigned *died);
     void *context;
     struct wait_vigil *vigil;
-    unsigned sleeps; /* so far */
+    unsigned sleeps; /* in a row, that nobody woke */
     uint64_t since;  /* when the first began */
+    bool held;       /* signals are; see wait.c */
+    struct os_signals before;
 };
 
 /* The end of a wait of so many nanoseconds from now. */
 uint64_t wait_deadline(uint64_t nanoseconds);
 
 /* Spins, then yields; true: ready. */
-bool wait_spin(const struct wait *wait);
+bool wait_spin(struct wait *wait);
 enum wait_result wait_sleep(struct wait *wait);
 /* After the last of them. */
-void wait_end(const struct wait *wait);
+void wait_end(struct wait *wait);
 
 #endif

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -55,6 +56,25 @@ static void private_channels_refuse_nonsense(void)
     assert_status(mpsc_sync_channel((size_t)1 << 32, (size_t)1 << 32, &tx, &rx), MPSC_LIMIT);
     assert_ptr_equal(tx, MARKED_TX);
     assert_ptr_equal(rx, MARKED_RX);
+}
+
+/* The system's answer would be SIGXFSZ. */
+static int opens_with_a_limit_on_files(void *unused)
+{
+    struct rlimit limit = {65536, 65536};
+    mpsc_sender *tx = MARKED_TX;
+    mpsc_receiver *rx = MARKED_RX;
+    (void)unused;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_status(mpsc_channel(8, &tx, &rx), MPSC_LIMIT);
+    assert_status(mpsc_open_sender(channel_name(), NULL, &tx), MPSC_LIMIT);
+    assert_ptr_equal(tx, MARKED_TX);
+    return 0;
+}
+
+static void a_limit_on_files_is_a_status(void)
+{
+    assert_int_equal(worker_join(worker_start(PROCESSES, opens_with_a_limit_on_files, NULL)), 0);
 }
 
 static void must_refuse_name(const char *name)
@@ -390,12 +410,24 @@ static void every_status_has_words(void)
 
 /* ------------------------------------------------------------------ files that are no segments */
 
+/* The header, the first page of each table, and the ring. */
+static void commit_what_a_segment_has(int fd, size_t size)
+{
+    const off_t ring = LAYOUT_NEWS + PROCESS_SLOTS * 4096;
+    if ((off_t)size <= ring)
+        return;
+    assert_int_equal(posix_fallocate(fd, 0, 4096), 0);
+    assert_int_equal(posix_fallocate(fd, LAYOUT_PROCESSES, 4096), 0);
+    assert_int_equal(posix_fallocate(fd, LAYOUT_ENDPOINTS, 4096), 0);
+    assert_int_equal(posix_fallocate(fd, ring, (off_t)size - ring), 0);
+}
+
 static void write_file(const char *name, const void *bytes, size_t size)
 {
     int fd = open(channel_path(name), O_RDWR | O_CREAT | O_TRUNC, 0600);
     assert_true(fd >= 0);
     assert_int_equal(ftruncate(fd, (off_t)size), 0);
-    /* Zeros stay holes: a segment has many. */
+    /* Zeros stay holes, but where a segment has none. */
     for (size_t i = 0; i < size; i += 4096) {
         static const char zeros[4096];
         const char *page = (const char *)bytes + i;
@@ -403,6 +435,7 @@ static void write_file(const char *name, const void *bytes, size_t size)
         if (bytes && memcmp(page, zeros, length) != 0)
             assert_int_equal(pwrite(fd, page, length, (off_t)i), length);
     }
+    commit_what_a_segment_has(fd, size);
     close(fd);
 }
 
@@ -521,6 +554,24 @@ static void a_copy_of_a_segment_is_sound(void)
     assert_int_equal(recv_number(rx), 2);
     mpsc_receiver_close(rx);
     assert_status(mpsc_unlink(name), MPSC_OK);
+    free(bytes);
+}
+
+/* Whoever read where there is no memory would take some, and be killed where there is none left. */
+static void sparse_copies_are_refused(void)
+{
+    const char *name = channel_name();
+    size_t size;
+    char *bytes = sound_segment(name, 4000, &size);
+    write_file(name, bytes, size);
+    int fd = open(channel_path(name), O_RDWR);
+    assert_true(fd >= 0);
+    assert_int_equal(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                               (off_t)size - 8 * 4096, 8 * 4096),
+                     0);
+    close(fd);
+    must_refuse_file(name);
+    must_be_removable(name);
     free(bytes);
 }
 
@@ -785,6 +836,7 @@ int main(void)
 {
     static const struct test tests[] = {
         TEST(private_channels_refuse_nonsense),
+        TEST(a_limit_on_files_is_a_status),
         TEST(names_that_cannot_be_are_refused),
         TEST(the_longest_name_is_accepted),
         TEST(options_that_cannot_be_are_refused),
@@ -802,6 +854,7 @@ int main(void)
         TEST(files_of_zeros_are_refused),
         TEST(files_of_garbage_are_refused),
         TEST(a_copy_of_a_segment_is_sound),
+        TEST(sparse_copies_are_refused),
         TEST(truncated_segments_are_refused),
         TEST(other_versions_are_refused),
         TEST(any_damage_of_the_header_is_survived),

@@ -23,25 +23,49 @@ else
     exit 77
 fi
 
+# The same with the wrappers of a type, wrong and right.
+typed() {
+    echo '#include <mpsc.h>'
+    echo 'MPSC_DEFINE_CHANNEL(number, int);'
+    echo 'int send(number_sender *tx); int receive(number_receiver *rx);'
+    echo 'int send(number_sender *tx) { int *loan = number_loan(tx, NULL); if (!loan) { return 0; }'
+    echo 'int kept = *loan = 1; mpsc_status status = number_send_loan(tx, loan);'
+    echo "(void)kept; return status ? 0 : $1; }"
+    echo 'int receive(number_receiver *rx) { const int *seen = number_peek(rx, NULL);'
+    echo 'if (!seen) { return 0; } int kept = *seen; mpsc_status status = number_release(rx, seen);'
+    echo "(void)kept; return status ? 0 : $2; }"
+}
+
 result=0
 compile() { # the warning comes from the optimiser's view, so it is a real compilation
     $gcc -std=gnu11 -Wall "$2" -D_GNU_SOURCE -I"$srcdir/include" -c -o /dev/null \
         "$srcdir/examples/$1" 2>&1
 }
-for level in -O0 -O2; do
-    said=$(compile ownership_wrong.c $level) || true
+compile_typed() {
+    typed "$2" "$3" | $gcc -std=gnu11 -Wall "$1" -I"$srcdir/include" -x c -c -o /dev/null - 2>&1
+}
+must_be_said() { # NAME LEVEL TEXT
     for call in mpsc_send_loan mpsc_release; do
-        if ! echo "$said" | grep -q "used after.*$call"; then
-            echo "ownership_wrong.c $level: no \"used after\" $call, but:"
-            echo "$said"
+        if ! echo "$3" | grep -q "used after.*$call"; then
+            echo "$1 $2: no \"used after\" $call, but:"
+            echo "$3"
             result=1
         fi
     done
-    said=$(compile ownership.c $level) || result=1
-    if [ -n "$said" ]; then
-        echo "ownership.c $level is right, and yet:"
-        echo "$said"
+}
+must_be_silent() { # NAME LEVEL TEXT
+    if [ -n "$3" ]; then
+        echo "$1 $2 is right, and yet:"
+        echo "$3"
         result=1
     fi
+}
+for level in -O0 -O2; do
+    must_be_said ownership_wrong.c $level "$(compile ownership_wrong.c $level)"
+    must_be_silent ownership.c $level "$(compile ownership.c $level || echo failed)"
+done
+for level in -O1 -O2; do
+    must_be_said "the wrappers" $level "$(compile_typed $level '*loan' '*seen')"
+    must_be_silent "the wrappers" $level "$(compile_typed $level kept kept || echo failed)"
 done
 exit $result

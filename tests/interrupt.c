@@ -33,7 +33,7 @@ static void signal_worker(worker w, int number)
     assert_int_equal(syscall(SYS_tgkill, worker_pid(w), worker_tid(w), number), 0);
 }
 
-/* Signals until the worker's first call has ended: a handler that runs in the moment between two
+/* Signals until the worker's first call has ended: a handler that runs in the instructions between two
  * sleeps is one that the call cannot see. */
 static void interrupt(struct blocked *b)
 {
@@ -93,6 +93,41 @@ static void handler_interrupts_every_call(enum mode mode)
 static void handler_interrupts_with_restart_too(enum mode mode)
 {
     handler_interrupts(mode, SA_RESTART);
+}
+
+static bool call_has_ended(void *blocked)
+{
+    return atomic_load(&((const struct blocked *)blocked)->ended) != 0;
+}
+
+/* One signal, so many nanoseconds after the worker was seen asleep in its call. */
+static bool one_signal_is_seen(enum mode mode, long nanoseconds)
+{
+    struct blocked *b = blocked_start(&blocking_calls[4], mode, MPSC_FOREVER);
+    nanosleep(&(struct timespec){0, nanoseconds}, NULL);
+    signal_worker(b->worker, SIGUSR1);
+    uint64_t patience = now_ns() + 500 * MILLISECONDS;
+    while (!call_has_ended(b) && now_ns() < patience)
+        nanosleep(&(struct timespec){0, 50000}, NULL);
+    bool seen = call_has_ended(b);
+    interrupt(b);
+    step_to(&b->resumed, INT32_MAX);
+    blocked_finish(b);
+    return seen;
+}
+
+/* Also between two sleeps of one call; but for a few instructions there. */
+static void a_handler_is_seen_whenever_it_runs(enum mode mode)
+{
+    enum { SIGNALS = 100 };
+    unsigned missed = 0;
+    needs_futexes();
+    handled = shared_memory(sizeof *handled);
+    handle(SIGUSR1, counts, 0);
+    for (long i = 0; i < SIGNALS; i++)
+        missed += !one_signal_is_seen(mode, i * 5000);
+    if (missed > SIGNALS / 20)
+        fail_msg("%u of %d signals were not seen", missed, SIGNALS);
 }
 
 /* Signals that run no handler are none of a call's business. */
@@ -252,6 +287,7 @@ int main(void)
     static const struct test tests[] = {
         TEST_BOTH(handler_interrupts_every_call),
         TEST_BOTH(handler_interrupts_with_restart_too),
+        TEST_BOTH(a_handler_is_seen_whenever_it_runs),
         TEST_BOTH(signals_without_handler_do_not_interrupt),
         TEST_BOTH(handler_sends_while_main_sends),
         TEST_BOTH(handler_sends_while_main_sleeps_and_wakes),

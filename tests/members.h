@@ -72,7 +72,7 @@ static inline unsigned member_add(const struct member *member, enum owner_kind k
 {
     const struct registry *registry = &member->registry;
     int index = registry_add(registry, kind, registry->slot, registry->generation);
-    assert_in_range(index, 0, MPSC_MAX_SENDERS - 1);
+    assert_in_range(index, 0, ENDPOINTS_MOST - 1);
     return (unsigned)index;
 }
 

@@ -109,28 +109,24 @@ static void a_send_returns_after_the_release(enum mode mode)
     mpsc_receiver_close(rx);
 }
 
-static int says_what_became_of_it(void *argument)
+static int sends_to_nobody(void *argument)
 {
     struct shared *shared = argument;
     uint64_t number = 42;
     mpsc_sender *tx = rendezvous_tx(shared);
-    mpsc_status status = mpsc_send(tx, &number, sizeof number);
-    if (status != MPSC_DISCONNECTED)
-        assert_status(status, MPSC_OK);
-    atomic_store(&shared->said[0][0], status == MPSC_OK);
+    assert_status(mpsc_send(tx, &number, sizeof number), MPSC_DISCONNECTED);
     atomic_store(&shared->done, 1);
     wait_for(&shared->go);
     mpsc_sender_close(tx);
     return 0;
 }
 
-/* A receiver closes over a message that it only peeked at. The sender is told something; if that is
- * OK the message is the next receiver's, else nobody's. */
-static void a_peek_that_is_given_up_is_decided(enum mode mode)
+/* A receiver closes over a message that it only peeked at: it was not taken. */
+static void a_peek_that_is_given_up_takes_nothing(enum mode mode)
 {
     struct shared *shared = new_shared(1);
     mpsc_status status;
-    worker w = worker_start(mode, says_what_became_of_it, shared);
+    worker w = worker_start(mode, sends_to_nobody, shared);
     mpsc_receiver *rx = rendezvous_rx(shared);
     const void *message = mpsc_peek(rx, NULL, &status);
     assert_lent(message, status);
@@ -138,10 +134,38 @@ static void a_peek_that_is_given_up_is_decided(enum mode mode)
     mpsc_receiver_close(rx);
     wait_for(&shared->done);
     rx = rendezvous_rx(shared);
-    if (atomic_load(&shared->said[0][0]))
-        assert_int_equal(recv_number(rx), 42);
     must_be_empty(rx);
     atomic_store(&shared->go, 1);
+    assert_int_equal(worker_join(w), 0);
+    must_be_drained(rx);
+    mpsc_receiver_close(rx);
+}
+
+static int gives_up_soon(void *argument)
+{
+    struct shared *shared = argument;
+    uint64_t number = 42;
+    mpsc_sender *tx = rendezvous_tx(shared);
+    assert_status(mpsc_send_timeout(tx, &number, sizeof number, 10 * MILLISECONDS), MPSC_TIMEOUT);
+    atomic_store(&shared->done, 1);
+    assert_status(mpsc_send(tx, &(uint64_t){43}, sizeof(uint64_t)), MPSC_OK);
+    mpsc_sender_close(tx);
+    return 0;
+}
+
+/* Until the release the message is its sender's, who may take it back. */
+static void a_peeked_message_may_be_taken_back(enum mode mode)
+{
+    struct shared *shared = new_shared(1);
+    mpsc_status status;
+    mpsc_receiver *rx = rendezvous_rx(shared);
+    worker w = worker_start(mode, gives_up_soon, shared);
+    const void *message = mpsc_peek(rx, NULL, &status);
+    assert_lent(message, status);
+    wait_for(&shared->done);
+    assert_true(mpsc_try_peek(rx, NULL, &status) == message); /* it lies there still */
+    assert_status(mpsc_release(rx, message), MPSC_EMPTY);
+    assert_int_equal(recv_number(rx), 43);
     assert_int_equal(worker_join(w), 0);
     must_be_drained(rx);
     mpsc_receiver_close(rx);
@@ -366,7 +390,7 @@ static mpsc_status receive_or_not(mpsc_receiver *rx, unsigned char *buffer, size
         const void *message = mpsc_peek_timeout(rx, NULL, time, &status);
         if (message) {
             memcpy(buffer, message, size);
-            assert_status(mpsc_release(rx, message), MPSC_OK);
+            status = mpsc_release(rx, message);
         }
         return status;
     }
@@ -606,7 +630,8 @@ int main(void)
     static const struct test tests[] = {
         TEST_BOTH(a_send_returns_after_the_receive),
         TEST_BOTH(a_send_returns_after_the_release),
-        TEST_BOTH(a_peek_that_is_given_up_is_decided),
+        TEST_BOTH(a_peek_that_is_given_up_takes_nothing),
+        TEST_BOTH(a_peeked_message_may_be_taken_back),
         TEST_BOTH(several_senders_take_turns),
         TEST_BOTH(a_try_send_needs_a_waiting_receiver),
         TEST_BOTH(one_try_send_meets_one_receive),

@@ -195,6 +195,44 @@ static void other_type_is_a_mismatch(void)
     job_receiver_close(worker_end);
 }
 
+/* Whoever opens it without a type may send what it likes; it is never taken for a value. */
+static void another_size_is_no_value(void)
+{
+    const char *name = channel_name();
+    mpsc_options options = MPSC_OPTIONS_INIT;
+    options.bound = 8;
+    for (size_t length = 0; length <= 2 * sizeof(struct job); length += sizeof(struct job) / 2) {
+        job_receiver *rx;
+        mpsc_status status;
+        struct job job = job_of(1);
+        bool is_value = length == sizeof job;
+        assert_status(job_open_receiver(name, &options, &rx), MPSC_OK);
+        mpsc_sender *tx = open_tx(name, sizeof job, 8);
+        assert_status(mpsc_send(tx, &(struct job[2]){job_of(7), job_of(8)}, length), MPSC_OK);
+        const struct job *peeked = job_try_peek(rx, &status);
+        assert_status(status, is_value ? MPSC_OK : MPSC_MISMATCH);
+        assert_true(is_value == (peeked != NULL));
+        if (peeked) {
+            expect_job(peeked, 7);
+            assert_status(job_release(rx, peeked), MPSC_OK);
+        } else {
+            assert_status(job_recv(rx, &job), MPSC_MISMATCH);
+            assert_status(job_recv_timeout(rx, &job, SECONDS), MPSC_MISMATCH);
+            assert_status(job_try_recv(rx, &job), MPSC_MISMATCH);
+            assert_false(job_next(rx, &job));
+            expect_job(&job, 1);
+            unsigned char bytes[sizeof(struct job[2])];
+            size_t got;
+            assert_status(mpsc_try_recv((mpsc_receiver *)rx, bytes, sizeof bytes, &got), MPSC_OK);
+            assert_int_equal(got, length);
+        }
+        assert_status(job_try_recv(rx, &job), MPSC_EMPTY);
+        assert_status(job_recv_timeout(rx, &job, 1), MPSC_TIMEOUT);
+        mpsc_sender_close(tx);
+        job_receiver_close(rx);
+    }
+}
+
 /* ------------------------------------------------------------------ iteration */
 
 static int sends_a_hundred(void *argument)
@@ -404,6 +442,7 @@ int main(void)
         TEST(every_wrapper_works),
         TEST(larger_values_go_too),
         TEST(other_type_is_a_mismatch),
+        TEST(another_size_is_no_value),
         TEST_BOTH(for_each_goes_on_until_the_end),
         TEST(for_each_ends_at_a_longer_message),
         TEST(for_each_goes_on_after_a_signal),

@@ -165,14 +165,3 @@ void os_news_forget(void)
 {
     kept = NULL;
 }
-
-bool os_signals_restart(void)
-{
-    for (int signal = 1; signal < NSIG; signal++) {
-        struct sigaction action;
-        if (sigaction(signal, NULL, &action) == 0 && (action.sa_flags & SA_RESTART) &&
-            action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN)
-            return true;
-    }
-    return false;
-}

@@ -85,6 +85,17 @@ void *os_news_begin(int fd, uint64_t offset);
 void os_news_end(void *news);
 /* In a child: what the parent began is not here. */
 void os_news_forget(void);
+
+/* ---- signal.c: signals of the calling thread */
+
+struct os_signals {
+    uint64_t mask[16];
+};
+/* Holds up those that come, until they are released; what was held up before is in `before`. */
+void os_signals_hold(struct os_signals *before);
+void os_signals_release(const struct os_signals *before);
+/* Will releasing them run a handler? */
+bool os_signals_waiting(const struct os_signals *before);
 /* Would a handler of some signal let os_futex_wait_any go on, instead of ending it? */
 bool os_signals_restart(void);
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -85,7 +86,9 @@ int os_shm_reopen(int fd)
 
 int os_shm_resize(int fd, uint64_t size)
 {
-    if (size > INT64_MAX)
+    struct rlimit limit;
+    /* Past the limit the system would answer with a signal. */
+    if (size > INT64_MAX || (getrlimit(RLIMIT_FSIZE, &limit) == 0 && size > limit.rlim_cur))
         return -EFBIG;
     int result;
     do
