@@ -43,6 +43,11 @@ static void check(mpsc_status status, const char *doing, const char *name)
         return;
     fprintf(stderr, "wordcount: cannot %s %s: %s\n", doing, name,
             status == MPSC_OS ? strerror(errno) : mpsc_strstatus(status));
+    if (status == MPSC_INVALID)
+        fprintf(stderr, "wordcount: a name has 1 to %d bytes, and no slash but a leading one\n",
+                MPSC_MAX_NAME);
+    else if (status != MPSC_NO_SPACE && status != MPSC_NO_MEMORY)
+        fprintf(stderr, "wordcount: another --name may be free; mpsc-inspect shows who has this one\n");
     exit(EXIT_FAILURE);
 }
 
@@ -64,11 +69,21 @@ static void open_channel(const struct settings *settings, mpsc_sender **tx, mpsc
 
 /* ------------------------------------------------------------------ counting */
 
-/* Signals that would end the program do so once the channel and the children are cleared away. */
+/* Signals that would end the program do so once the channel and the children are cleared away. They
+ * are held up while the children are made, who are ended by them at once. */
 static const int ending_signals[] = {SIGHUP, SIGINT, SIGTERM};
 enum { ENDING_SIGNALS = sizeof ending_signals / sizeof ending_signals[0] };
 static struct sigaction old_actions[ENDING_SIGNALS];
 static volatile sig_atomic_t ending_signal; /* 0: none came */
+
+static void hold_signals(sigset_t *before)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < ENDING_SIGNALS; i++)
+        sigaddset(&set, ending_signals[i]);
+    sigprocmask(SIG_BLOCK, &set, before);
+}
 
 static void on_signal(int number)
 {
@@ -162,14 +177,20 @@ static bool count_with_workers(const struct settings *settings, const struct fil
     mpsc_receiver *rx;
     struct workers workers;
 
+    sigset_t before;
+
+    hold_signals(&before);
     open_channel(settings, &tx, &rx);
     const double start = now();
-    bool good = workers_start(&workers, settings->workers, files, tx, rx);
-    catch_signals();       /* not before: a signal must be able to end a worker at once */
+    bool good = workers_start(&workers, settings->workers, files, tx, rx, &before);
+    catch_signals();
+    sigprocmask(SIG_SETMASK, &before, NULL);
     mpsc_sender_close(tx); /* or the parent would wait for words of its own */
     good = good && count_messages(rx, start, result);
-    mpsc_receiver_close(rx); /* if we stopped early, the workers are told */
-    good = workers_wait(&workers, ending_signal != 0) && good;
+    if (!good)
+        workers_end(&workers);
+    good = workers_wait(&workers, !good) && good;
+    mpsc_receiver_close(rx); /* the last one: the channel's name goes with it */
     restore_signals();
     return good;
 }

@@ -46,9 +46,15 @@ static int visit(const char *path, const struct stat *status, int type, struct F
 bool files_find(const char *directory, struct files *files)
 {
     *files = (struct files){0};
+    struct stat status;
     char *root = realpath(directory, NULL); /* the directory may itself be a link */
     if (!root)
         return false;
+    if (stat(root, &status) == 0 && !S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode)) {
+        free(root);
+        errno = ENOTDIR;
+        return false;
+    }
     found = files;
     int walked = nftw(root, visit, OPEN_DIRECTORIES, FTW_PHYS);
     int error = errno;

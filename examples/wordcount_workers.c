@@ -45,7 +45,7 @@ static bool work(const struct files *files, size_t index, size_t count, mpsc_sen
 }
 
 bool workers_start(struct workers *workers, size_t count, const struct files *files,
-                   mpsc_sender *tx, mpsc_receiver *rx)
+                   mpsc_sender *tx, mpsc_receiver *rx, const sigset_t *mask)
 {
     workers->count = 0;
     workers->pids = calloc(count, sizeof *workers->pids);
@@ -63,6 +63,7 @@ bool workers_start(struct workers *workers, size_t count, const struct files *fi
         if (pid == 0) {
             /* A child has its parent's handles, as it has a pipe's ends: its sender is a clone,
              * and the receiver it does not need. */
+            sigprocmask(SIG_SETMASK, mask, NULL);
             mpsc_receiver_close(rx);
             bool sent = work(files, i, count, tx);
             mpsc_sender_close(tx);
@@ -71,6 +72,12 @@ bool workers_start(struct workers *workers, size_t count, const struct files *fi
         workers->pids[workers->count++] = pid;
     }
     return true;
+}
+
+void workers_end(const struct workers *workers)
+{
+    for (size_t i = 0; i < workers->count; i++)
+        kill(workers->pids[i], SIGTERM);
 }
 
 static bool succeeded(pid_t pid, int status, bool quiet)

@@ -31,8 +31,9 @@
  *  - A loan that is not sent, and a peeked message that is not released, hold up all that is
  *    behind them. Keep them short.
  *  - INTERRUPTED is a status of every blocking call: a signal handler ran, nothing was done. Call
- *    again, or heed the signal. A handler that runs right before a call, or in its first ten
- *    microseconds, does not interrupt it: who must not miss one gives the call a time-out.
+ *    again, or heed the signal. A handler that runs right before a call, or in its first
+ *    microseconds, does not interrupt it, and a call looks up every 100 ms, at which one may be missed:
+ *    who must not miss any gives the call a time-out.
  *  - Never leave a call by longjmp or asynchronous cancellation. A signal handler may use the try
  *    calls, on a handle that nothing else uses.
  *  - closefrom() and close loops take the library's descriptors away. Channels that are open go

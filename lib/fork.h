@@ -15,7 +15,7 @@ struct fork_hooks {
 /* Registers hooks, once in the life of the process. False: no memory. Not for two threads at once. */
 bool fork_register(const struct fork_hooks *hooks);
 
-/* Reads 0 in a child that was made behind fork's back (vfork, posix_spawn, clone). */
+/* Reads 0 in a child that was made behind fork's back, by clone. (One by vfork has our memory.) */
 extern atomic_uint *_Atomic fork_seen_;
 
 static inline bool fork_seen(void)

@@ -239,11 +239,6 @@ bool ring_withdraw(const struct ring *ring, uint64_t position)
     return stamp_change(ring, position, KIND_VOID);
 }
 
-bool ring_passed(const struct ring *ring, uint64_t position)
-{
-    return ring_head(ring) > position;
-}
-
 /* ---- looking */
 
 uint64_t ring_count(const struct ring *ring)

@@ -90,7 +90,6 @@ bool ring_skip(const struct ring *ring, uint64_t *head);
 /* Rendezvous: the receiver marks the message as taken, or the sender withdraws it; one of them. */
 bool ring_mark(const struct ring *ring, uint64_t position);
 bool ring_withdraw(const struct ring *ring, uint64_t position);
-bool ring_passed(const struct ring *ring, uint64_t position);
 
 static inline uint64_t ring_head(const struct ring *ring)
 {

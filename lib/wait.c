@@ -28,7 +28,8 @@ static void pause_processor(void)
  * A handler that runs while one sleeps ends the sleep. So that one which comes before is seen as well,
  * signals are held up from the end of the spinning on, and are let through while one sleeps. (What
  * comes while one spins counts as having come before the call; so does what comes in the few
- * instructions between letting them through and falling asleep.)
+ * instructions between letting them through and falling asleep, or when the sleep has just ended for
+ * another reason: a futex cannot tell.)
  */
 static void hold_signals(struct wait *wait)
 {

@@ -2,6 +2,7 @@
 /* 1.2, 1.3.8 Signals: a handler ends every blocking call with INTERRUPTED, and nothing was sent or
  * taken; a handler may send. */
 #include "blocking.h"
+#include "steps.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -33,8 +34,8 @@ static void signal_worker(worker w, int number)
     assert_int_equal(syscall(SYS_tgkill, worker_pid(w), worker_tid(w), number), 0);
 }
 
-/* Signals until the worker's first call has ended: a handler that runs in the instructions between two
- * sleeps is one that the call cannot see. */
+/* Signals until the worker's first call has ended: a handler that runs when a sleep ends anyway, the
+ * bounded ones do, is one that the call cannot see. */
 static void interrupt(struct blocked *b)
 {
     while (atomic_load(&b->ended) == 0) {
@@ -95,40 +96,91 @@ static void handler_interrupts_with_restart_too(enum mode mode)
     handler_interrupts(mode, SA_RESTART);
 }
 
-static bool call_has_ended(void *blocked)
+/* ------------------------------------------------------------------ before it sleeps */
+
+struct receiving_call {
+    struct steps steps;
+    mpsc_receiver *rx;
+};
+
+static int receives_in_steps(void *argument)
 {
-    return atomic_load(&((const struct blocked *)blocked)->ended) != 0;
+    struct receiving_call *call = argument;
+    int value;
+    handle(SIGUSR1, counts, 0);
+    steps_begin(&call->steps);
+    mpsc_status status = mpsc_recv(call->rx, &value, sizeof value, NULL);
+    steps_end(&call->steps, status);
+    return 0;
 }
 
-/* One signal, so many nanoseconds after the worker was seen asleep in its call. */
-static bool one_signal_is_seen(enum mode mode, long nanoseconds)
+static bool holds_signals(worker w)
 {
-    struct blocked *b = blocked_start(&blocking_calls[4], mode, MPSC_FOREVER);
-    nanosleep(&(struct timespec){0, nanoseconds}, NULL);
-    signal_worker(b->worker, SIGUSR1);
-    uint64_t patience = now_ns() + 500 * MILLISECONDS;
-    while (!call_has_ended(b) && now_ns() < patience)
-        nanosleep(&(struct timespec){0, 50000}, NULL);
-    bool seen = call_has_ended(b);
-    interrupt(b);
-    step_to(&b->resumed, INT32_MAX);
-    blocked_finish(b);
-    return seen;
+    uint64_t mask = 0;
+    assert_int_equal(ptrace(PTRACE_GETSIGMASK, worker_pid(w), sizeof mask, &mask), 0);
+    return mask >> (SIGUSR1 - 1) & 1;
 }
 
-/* Also between two sleeps of one call; but for a few instructions there. */
-static void a_handler_is_seen_whenever_it_runs(enum mode mode)
+/* A call that has spun for long enough: from here on it holds signals up, until it sleeps. */
+static worker about_to_sleep(struct receiving_call *call)
 {
-    enum { SIGNALS = 100 };
-    unsigned missed = 0;
+    worker w = steps_start(&call->steps, receives_in_steps, call);
+    while (!holds_signals(w)) {
+        int status;
+        assert_int_equal(ptrace(PTRACE_SYSCALL, worker_pid(w), NULL, NULL), 0);
+        assert_int_equal(waitpid(worker_pid(w), &status, 0), worker_pid(w));
+        assert_true(WIFSTOPPED(status));
+    }
+    return w;
+}
+
+/* What becomes of a handler after so many instructions of that. */
+struct outcome {
+    unsigned long tried, seen;
+};
+
+static void signal_after(struct receiving_call *call, unsigned long instructions,
+                         struct outcome *outcome)
+{
+    worker w = about_to_sleep(call);
+    for (unsigned long i = 0; i < instructions && holds_signals(w); i++)
+        assert_true(steps_next(&call->steps, w));
+    if (holds_signals(w)) { /* it takes a shorter way at times */
+        signal_worker(w, SIGUSR1);
+        steps_let_go(w);
+        while (!atomic_load(&call->steps.done) && !sleeping(worker_pid(w), worker_pid(w)))
+            sched_yield();
+        outcome->tried++;
+        outcome->seen += atomic_load(&call->steps.done) && call->steps.result == MPSC_INTERRUPTED;
+    }
+    steps_kill(w);
+}
+
+/* At any instruction between the spinning and the sleep, but for the last ones: between the last look
+ * for signals and the sleep itself. */
+static void a_handler_before_the_sleep_is_seen(enum mode mode)
+{
+    struct receiving_call *call = shared_memory(sizeof *call);
+    mpsc_sender *tx;
+    unsigned long count = 0;
+    struct outcome outcome = {0};
+    (void)mode;
     needs_futexes();
     handled = shared_memory(sizeof *handled);
-    handle(SIGUSR1, counts, 0);
-    for (long i = 0; i < SIGNALS; i++)
-        missed += !one_signal_is_seen(mode, i * 5000);
-    if (missed > SIGNALS / 20)
-        fail_msg("%u of %d signals were not seen", missed, SIGNALS);
+    assert_status(mpsc_sync_channel(sizeof(int), 4, &tx, &call->rx), MPSC_OK);
+    worker w = about_to_sleep(call);
+    while (holds_signals(w) && steps_next(&call->steps, w))
+        count++;
+    steps_kill(w);
+    for (unsigned long at = 0; at < count; at += count / 100 + 1)
+        signal_after(call, at, &outcome);
+    if (outcome.seen * 10 < outcome.tried * 9)
+        fail_msg("a handler was seen in %lu of %lu places only", outcome.seen, outcome.tried);
+    mpsc_sender_close(tx);
+    mpsc_receiver_close(call->rx);
 }
+
+/* ------------------------------------------------------------------ no handler */
 
 /* Signals that run no handler are none of a call's business. */
 static void signals_without_handler_do_not_interrupt(enum mode mode)
@@ -287,7 +339,7 @@ int main(void)
     static const struct test tests[] = {
         TEST_BOTH(handler_interrupts_every_call),
         TEST_BOTH(handler_interrupts_with_restart_too),
-        TEST_BOTH(a_handler_is_seen_whenever_it_runs),
+        TEST_PROCESSES(a_handler_before_the_sleep_is_seen),
         TEST_BOTH(signals_without_handler_do_not_interrupt),
         TEST_BOTH(handler_sends_while_main_sends),
         TEST_BOTH(handler_sends_while_main_sleeps_and_wakes),

@@ -100,10 +100,16 @@ static inline worker steps_start(struct steps *steps, int (*body)(void *), void 
     return steps_begun(steps, body, argument);
 }
 
-/* Lets it go on at full speed; the call's result. */
-static inline int steps_finish(struct steps *steps, worker w)
+/* It goes on at full speed. */
+static inline void steps_let_go(worker w)
 {
     assert_int_equal(ptrace(PTRACE_DETACH, worker_pid(w), NULL, NULL), 0);
+}
+
+/* The same to the end; the call's result. */
+static inline int steps_finish(struct steps *steps, worker w)
+{
+    steps_let_go(w);
     wait_for(&steps->done);
     steps_kill(w);
     return steps->result;

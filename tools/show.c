@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* mpsc-inspect show NAME: all that is known of one channel. */
+#include "handle.h"
 #include "inspect.h"
 
 #include <inttypes.h>
@@ -224,10 +225,8 @@ int show_command(char **operands)
 {
     struct channel channel;
     int result = FINE;
-    const char *name = operands[0] + (operands[0][0] == '/');
-    size_t length = strlen(name);
-    if (length == 0 || length > MPSC_MAX_NAME || strchr(name, '/') || strcmp(name, ".") == 0 ||
-        strcmp(name, "..") == 0) {
+    const char *name = handle_name(operands[0]);
+    if (!name) {
         complain("'%s' is no name of a channel: 1 to %d bytes, no slash but a leading one",
                  operands[0], MPSC_MAX_NAME);
         return TROUBLE;
