@@ -47,7 +47,8 @@ static void check(mpsc_status status, const char *doing, const char *name)
         fprintf(stderr, "wordcount: a name has 1 to %d bytes, and no slash but a leading one\n",
                 MPSC_MAX_NAME);
     else if (status != MPSC_NO_SPACE && status != MPSC_NO_MEMORY)
-        fprintf(stderr, "wordcount: another --name may be free; mpsc-inspect shows who has this one\n");
+        fprintf(stderr,
+                "wordcount: another --name may be free; mpsc-inspect shows who has this one\n");
     exit(EXIT_FAILURE);
 }
 

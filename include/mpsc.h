@@ -81,24 +81,23 @@ extern "C" {
 typedef int32_t mpsc_status;
 enum {
     MPSC_OK = 0,
-    MPSC_EMPTY = 1,         /* no message waits (try calls), or none any more (mpsc_release) */
-    MPSC_FULL = 2,          /* no room (try calls) */
-    MPSC_TIMEOUT = 3,       /* the time is over; nothing was sent or taken */
-    MPSC_DISCONNECTED = 4,  /* the other side has left: closed, exited or killed */
-    MPSC_INTERRUPTED = 5,   /* a signal handler ran; nothing was sent or taken */
-    MPSC_TOO_BIG = 6,       /* the message for the channel, or the buffer for the message */
-    MPSC_BUSY = 7,          /* another receiver holds the seat */
-    MPSC_NOT_FOUND = 8,     /* no channel of that name, and none was to be created */
-    MPSC_EXISTS = 9,        /* a channel of that name, and it was to be new */
-    MPSC_MISMATCH = 10,     /* the channel differs from the options, or its format from ours */
-    MPSC_CORRUPT = 11,      /* not a channel, or a damaged one */
-    MPSC_DENIED = 12,       /* not permitted, or this process has no part in the channel */
-    MPSC_NO_SPACE = 13,     /* /dev/shm is full, or an unbounded channel at its limit */
-    MPSC_NO_MEMORY = 14,    /* this process has no memory or address space left */
-    MPSC_LIMIT = 15,        /* too many processes, senders or descriptors, or too large a channel,
-                               also for this process' limit on files (ulimit -f) */
-    MPSC_INVALID = 16,      /* an argument is wrong, or the handle is not in a state for this */
-    MPSC_OS = 17            /* the system refused; errno says why */
+    MPSC_EMPTY = 1,        /* no message waits (try calls), or none any more (mpsc_release) */
+    MPSC_FULL = 2,         /* no room (try calls) */
+    MPSC_TIMEOUT = 3,      /* the time is over; nothing was sent or taken */
+    MPSC_DISCONNECTED = 4, /* the other side has left: closed, exited or killed */
+    MPSC_INTERRUPTED = 5,  /* a signal handler ran; nothing was sent or taken */
+    MPSC_TOO_BIG = 6,      /* the message for the channel, or the buffer for the message */
+    MPSC_BUSY = 7,         /* another receiver holds the seat */
+    MPSC_NOT_FOUND = 8,    /* no channel of that name, and none was to be created */
+    MPSC_EXISTS = 9,       /* a channel of that name, and it was to be new */
+    MPSC_MISMATCH = 10,    /* the channel differs from the options, or its format from ours */
+    MPSC_CORRUPT = 11,     /* not a channel, or a damaged one */
+    MPSC_DENIED = 12,      /* not permitted, or this process has no part in the channel */
+    MPSC_NO_SPACE = 13,    /* /dev/shm is full, or an unbounded channel at its limit */
+    MPSC_NO_MEMORY = 14,   /* this process has no memory or address space left */
+    MPSC_LIMIT = 15,       /* too many processes, senders or descriptors, or too large a channel */
+    MPSC_INVALID = 16,     /* an argument is wrong, or the handle is not in a state for this */
+    MPSC_OS = 17           /* the system refused; errno says why */
 };
 
 /* A few words for a status, never NULL; a constant string. */
@@ -115,10 +114,10 @@ typedef struct mpsc_receiver mpsc_receiver;
 #define MPSC_ANY (SIZE_MAX - 1)
 
 /* Limits of one channel. */
-#define MPSC_MAX_SENDERS 10000   /* endpoints: senders and receivers, clones and inherited ones */
+#define MPSC_MAX_SENDERS 10000 /* clones and inherited ones are some, too */
 #define MPSC_MAX_PROCESSES 1000
-#define MPSC_MAX_TYPE_NAME 63    /* bytes of a type name */
-#define MPSC_MAX_NAME 255        /* bytes of a channel's name, without its optional leading slash */
+#define MPSC_MAX_TYPE_NAME 63 /* bytes of a type name */
+#define MPSC_MAX_NAME 255     /* bytes of a channel's name, without its optional leading slash */
 
 /*
  * Options of a named channel. Begin with MPSC_OPTIONS_INIT and change fields:
@@ -157,7 +156,8 @@ typedef struct mpsc_options {
  * Today the channel does not grow: it has room for 4 MiB of messages, for 16 at least and 524,288
  * at most. Sends past that are MPSC_NO_SPACE, and work again when there is room.
  *
- * INVALID: a zero size. NO_SPACE: /dev/shm is full. LIMIT: no descriptor left, or too large. DENIED:
+ * INVALID: a zero size. NO_SPACE: /dev/shm is full. LIMIT: no descriptor left, or too large, perhaps
+ * for this process' limit on the size of files only. DENIED:
  * no permission for /dev/shm, or /proc is not mounted. NO_MEMORY. OS: there is no /dev/shm, say.
  */
 MPSC_MUST_USE mpsc_status mpsc_channel(size_t message_size, mpsc_sender **tx, mpsc_receiver **rx);
@@ -314,8 +314,8 @@ MPSC_MUST_USE const void *mpsc_peek(mpsc_receiver *rx, size_t *length, mpsc_stat
 MPSC_ENDED_BY(mpsc_release)
 MPSC_MUST_USE const void *mpsc_try_peek(mpsc_receiver *rx, size_t *length, mpsc_status *status);
 MPSC_ENDED_BY(mpsc_release)
-MPSC_MUST_USE const void *mpsc_peek_timeout(mpsc_receiver *rx, size_t *length,
-                                            uint64_t nanoseconds, mpsc_status *status);
+MPSC_MUST_USE const void *mpsc_peek_timeout(mpsc_receiver *rx, size_t *length, uint64_t nanoseconds,
+                                            mpsc_status *status);
 
 /*
  * The next message in place, if it is one of exactly `size` bytes. Another is NULL, MPSC_MISMATCH, and
@@ -335,24 +335,24 @@ size_t mpsc_capacity(const mpsc_receiver *rx);
 
 /* A channel at one moment. While it is in use the figures may be a few messages apart. */
 typedef struct mpsc_stats {
-    uint64_t message_size;  /* bytes */
-    uint64_t bound;         /* messages; 0: rendezvous; UINT64_MAX: unbounded */
-    uint64_t max_bytes;     /* as in the options */
-    uint64_t queued;        /* messages that wait */
-    uint64_t sent;          /* messages, ever */
-    uint64_t received;      /* messages, ever */
-    uint64_t memory;        /* bytes of /dev/shm */
-    uint64_t holes;         /* cells skipped, whose claimant had died */
-    uint64_t repairs;       /* times that a process died while it changed the channel's tables */
-    uint64_t takeovers;     /* times that the seat was taken from a dead receiver */
-    uint32_t senders;       /* of living processes */
-    uint32_t receivers;     /* of living processes */
-    uint32_t processes;     /* living */
-    uint32_t receiver_pid;  /* of the seat's holder, as it sees itself; 0: nobody */
-    uint32_t durable;       /* 1: yes, and the name still leads to it */
-    uint32_t linked;        /* 1: the name still leads to it */
+    uint64_t message_size; /* bytes */
+    uint64_t bound;        /* messages; 0: rendezvous; UINT64_MAX: unbounded */
+    uint64_t max_bytes;    /* as in the options */
+    uint64_t queued;       /* messages that wait */
+    uint64_t sent;         /* messages, ever */
+    uint64_t received;     /* messages, ever */
+    uint64_t memory;       /* bytes of /dev/shm */
+    uint64_t holes;        /* cells skipped, whose claimant had died */
+    uint64_t repairs;      /* times that a process died while it changed the channel's tables */
+    uint64_t takeovers;    /* times that the seat was taken from a dead receiver */
+    uint32_t senders;      /* of living processes */
+    uint32_t receivers;    /* of living processes */
+    uint32_t processes;    /* living */
+    uint32_t receiver_pid; /* of the seat's holder, as it sees itself; 0: nobody */
+    uint32_t durable;      /* 1: yes, and the name still leads to it */
+    uint32_t linked;       /* 1: the name still leads to it */
     char type_name[MPSC_MAX_TYPE_NAME + 1];
-    uint64_t reserved[16];  /* 0 */
+    uint64_t reserved[16]; /* 0 */
 } mpsc_stats;
 
 /*

@@ -22,7 +22,7 @@ struct attachment {
     void *news;   /* tells others of our death */
     struct handle *handles;
     struct attachment *next;
-    bool member; /* our slot is ours: false in a child that got none */
+    bool member;          /* our slot is ours: false in a child that got none */
     struct claimed child; /* of the child, between fork's prepare and child handlers */
     mpsc_status child_status;
 };
@@ -85,7 +85,8 @@ static mpsc_status control_begin(struct attachment *attachment)
 static mpsc_status control_try_begin(struct attachment *attachment)
 {
     struct control_owner owner = owner_of(attachment);
-    return control_taken(attachment, control_try_lock(&attachment->segment.header->control, &owner));
+    return control_taken(attachment,
+                         control_try_lock(&attachment->segment.header->control, &owner));
 }
 
 static void control_end(struct attachment *attachment)
@@ -495,8 +496,7 @@ static mpsc_status child_endpoints(struct attachment *attachment)
     const struct claimed *child = &attachment->child;
     mpsc_status status = segment_status(registry_attach(registry, child->slot, child->generation));
     for (struct handle *h = attachment->handles; h && !status; h = h->next) {
-        int index =
-            h->status ? 0 : registry_add(registry, h->kind, child->slot, child->generation);
+        int index = h->status ? 0 : registry_add(registry, h->kind, child->slot, child->generation);
         h->child_status = index < 0 ? handle_status(index) : h->status;
         h->child_index = index < 0 ? 0 : (unsigned)index;
     }

@@ -112,8 +112,8 @@ struct header {
 /* An attached process. `life` commits the entry: 0 is free, else its generation. */
 struct process {
     _Atomic uint64_t life;
-    atomic_uint pid; /* as it sees itself */
-    atomic_uint exits; /* 1: it is in exit(), with handles open */
+    atomic_uint pid;        /* as it sees itself */
+    atomic_uint exits;      /* 1: it is in exit(), with handles open */
     _Atomic uint64_t since; /* monotonic nanoseconds */
     uint64_t unused[13];
 };

@@ -225,7 +225,8 @@ static mpsc_status validate(struct segment *segment, const struct os_file *file,
 static bool has_its_memory(const struct segment *segment)
 {
     const struct geometry *geometry = &segment->geometry;
-    uint64_t needed = geometry->page_size + registry_memory(&segment->registry) + geometry->ring_size;
+    uint64_t needed =
+        geometry->page_size + registry_memory(&segment->registry) + geometry->ring_size;
     struct os_file file; /* after the tables, which may be growing */
     return os_file_status(segment->fd, &file) == 0 && file.allocated >= needed;
 }

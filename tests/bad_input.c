@@ -566,9 +566,9 @@ static void sparse_copies_are_refused(void)
     write_file(name, bytes, size);
     int fd = open(channel_path(name), O_RDWR);
     assert_true(fd >= 0);
-    assert_int_equal(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                               (off_t)size - 8 * 4096, 8 * 4096),
-                     0);
+    assert_int_equal(
+        fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)size - 8 * 4096, 8 * 4096),
+        0);
     close(fd);
     must_refuse_file(name);
     must_be_removable(name);

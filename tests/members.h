@@ -86,7 +86,8 @@ static inline struct endpoint *endpoint_of(const struct segment *segment, unsign
     return &segment->registry.endpoints[index];
 }
 
-static inline void assert_counts_are(const struct segment *segment, unsigned senders, unsigned receivers)
+static inline void assert_counts_are(const struct segment *segment, unsigned senders,
+                                     unsigned receivers)
 {
     assert_int_equal(atomic_load(&segment->header->senders), senders);
     assert_int_equal(atomic_load(&segment->header->receivers), receivers);

@@ -11,9 +11,9 @@ struct shared {
     const char *name;
     size_t size; /* of a message */
     uint32_t count;
-    atomic_uint begun;    /* receives that have begun, or messages that were released */
-    atomic_uint returned; /* sends that have returned */
-    atomic_int waits, go, done; /* a receiver is about to wait; may close; has received */
+    atomic_uint begun;                /* receives that have begun, or messages that were released */
+    atomic_uint returned;             /* sends that have returned */
+    atomic_int waits, go, done;       /* a receiver is about to wait; may close; has received */
     atomic_uint next;                 /* number of the next worker */
     atomic_uchar said[SENDERS][MOST]; /* 1: this send said OK */
 };

@@ -387,8 +387,8 @@ static unsigned word_of(unsigned slot, unsigned generation)
 static void a_damaged_word_does_not_hang(void)
 {
     static const unsigned words[] = {
-        0x80000000u, 0xffffffffu,  0x7fffffffu, 0x800u,      0x7ffu,      0x7feu,
-        0x401u,      0x80000401u,  0x3e9u,      0x12345400u, 0xfffff800u, 0x80000002u,
+        0x80000000u, 0xffffffffu, 0x7fffffffu, 0x800u,      0x7ffu,      0x7feu,
+        0x401u,      0x80000401u, 0x3e9u,      0x12345400u, 0xfffff800u, 0x80000002u,
     };
     struct room *room = room_new();
     struct member member = member_next(room);

@@ -28,11 +28,11 @@ static void sizes_follow_from_four_numbers(void)
         {64, UNBOUNDED, 0, 4096, 65536, 65536, 64},
         {8, UNBOUNDED, 0, 4096, 524288, 524288, 16},
         {1, UNBOUNDED, 0, 4096, 524288, 524288, 16},
-        {KIB * KIB, UNBOUNDED, 0, 4096, 16, 16, KIB *KIB},
+        {KIB * KIB, UNBOUNDED, 0, 4096, 16, 16, KIB * KIB},
         {64, UNBOUNDED, 640, 4096, 10, 16, 256},
         {64, UNBOUNDED, 64, 4096, 1, 1, 4096},
         {256, 4 * GIB, 0, 4096, 4 * GIB, 4 * GIB, 256},
-        {KIB * GIB, 1, 0, 4096, 1, 1, KIB *GIB},
+        {KIB * GIB, 1, 0, 4096, 1, 1, KIB * GIB},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct geometry g;

@@ -44,7 +44,8 @@ static void the_slots_come_to_an_end(void)
     int fd, all = os_shm_reopen(segment->fd);
     for (unsigned slot = 1; slot < MPSC_MAX_PROCESSES; slot++)
         assert_int_equal(os_lock_try(all, LOCK_PROCESS + slot), 0);
-    assert_int_equal(member_claim(segment, &fd), 0); /* what the dead one left, for want of others */
+    assert_int_equal(member_claim(segment, &fd),
+                     0); /* what the dead one left, for want of others */
     int last = fd;
     assert_int_equal(member_claim(segment, &fd), -ENOSPC);
     os_close(fd);

@@ -289,8 +289,7 @@ static void words_out_of_bounds_are_corrupt(void)
     static const uint64_t ahead[] = {6, 7, 8, 1000, UINT64_C(1) << 63, UINT64_MAX - 2};
     for (size_t i = 0; i < COUNT(ahead); i++) {
         atomic_store(&words->tail, box->head + ahead[i]);
-        assert_string_equal(ring_check(&box->ring),
-                            "more cells are claimed than the bound allows");
+        assert_string_equal(ring_check(&box->ring), "more cells are claimed than the bound allows");
         assert_int_equal(ring_claimed(&box->ring, box->head), RING_CORRUPT);
         assert_int_equal(box_claim(box, 1, &position), RING_CORRUPT);
         assert_int_equal(box_claim(box, 5, &position), RING_CORRUPT);
@@ -378,7 +377,7 @@ static void whatever_the_words_are_nobody_leaves_the_ring(void)
         uint64_t lap = (head >> ring->lap_shift) + 1;
         for (uint64_t cell = 0; cell <= ring->mask; cell++)
             atomic_store(&ring->stamps[cell], (chance(&state) % 2 ? lap << (ring->length_bits + 2)
-                                                                   : word_near(&state, 0)) ^
+                                                                  : word_near(&state, 0)) ^
                                                   (chance(&state) & 0x3ff));
         unsigned char *payload;
         switch (ring_look(ring, head, &item)) {

@@ -75,8 +75,8 @@ struct crowd {
     atomic_uint next;
 };
 
-static void wait_for_room(struct crowd *crowd, struct intent *intent, uint64_t cells, uint64_t *seen,
-                          uint64_t *position)
+static void wait_for_room(struct crowd *crowd, struct intent *intent, uint64_t cells,
+                          uint64_t *seen, uint64_t *position)
 {
     const struct ring *ring = &crowd->box->ring;
     for (;;) {

@@ -297,7 +297,8 @@ static void a_file_of_another_size_is_refused(void)
     mpsc_options options = some_options();
     assert_status(segment_create("", &options, &segment), MPSC_OK);
     uint64_t size = segment.geometry.file_size;
-    const uint64_t sizes[] = {size - 1, size + 1, size + 4096, size * 2, 0, 1, 391, 392, 4096, size};
+    const uint64_t sizes[] = {size - 1, size + 1, size + 4096, size * 2, 0,
+                              1,        391,      392,         4096,     size};
     for (size_t i = 0; i < COUNT(sizes); i++) {
         assert_int_equal(os_shm_resize(segment.fd, sizes[i]), 0);
         must_refuse(&segment, MPSC_CORRUPT); /* at the end its words are gone */
@@ -458,7 +459,8 @@ static void a_newer_channel_keeps_its_name(void)
     assert_true(name_exists(name));
     int fd = reopened(&newer, O_RDWR);
     assert_int_equal(os_lock_try(fd, LOCK_UNLINK), 0);
-    assert_int_equal(segment_remove_name(&newer, name, false), -EAGAIN); /* somebody else is at it */
+    assert_int_equal(segment_remove_name(&newer, name, false),
+                     -EAGAIN); /* somebody else is at it */
     assert_true(name_exists(name));
     os_close(fd);
     assert_int_equal(segment_remove_name(&newer, name, true), 0);

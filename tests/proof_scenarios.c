@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: MIT */
+/* See proof.h. What is done before a call, and the call. */
+#include "proof.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+uint64_t victim_message(unsigned victim, unsigned number, unsigned cells)
+{
+    return message_id(1000 + 100 * victim + number, cells);
+}
+
+static mpsc_options options(const struct victim *v)
+{
+    return proof_options(v->run->bound, v->run->scenario->traits & DURABLE);
+}
+
+/* The message that the call sends. */
+static uint64_t flying(const struct victim *v)
+{
+    return victim_message(v->number, 99, v->scenario->flight);
+}
+
+/* ------------------------------------------------------------------ before the call */
+
+static void send_some(struct victim *v)
+{
+    unsigned char buffer[LONGEST];
+    for (unsigned i = 0; i < v->scenario->sent; i++) {
+        uint64_t id = victim_message(v->number, i, 1);
+        message_fill(buffer, id);
+        assert_status(mpsc_send(v->tx, buffer, message_length(id)), MPSC_OK);
+    }
+}
+
+static void take_some(struct victim *v)
+{
+    unsigned char buffer[LONGEST];
+    for (unsigned i = 0; i < v->scenario->taken; i++)
+        assert_status(mpsc_recv(v->rx, buffer, sizeof buffer, NULL), MPSC_OK);
+}
+
+static void with_tx(struct victim *v)
+{
+    mpsc_options o = options(v);
+    assert_status(mpsc_open_sender(v->run->name, &o, &v->tx), MPSC_OK);
+    send_some(v);
+}
+
+static void with_rx(struct victim *v)
+{
+    mpsc_options o = options(v);
+    assert_status(mpsc_open_receiver(v->run->name, &o, &v->rx), MPSC_OK);
+    take_some(v);
+}
+
+static void with_both(struct victim *v)
+{
+    with_rx(v);
+    with_tx(v);
+}
+
+static void with_clone(struct victim *v)
+{
+    with_tx(v);
+    assert_status(mpsc_sender_clone(v->tx, &v->clone), MPSC_OK);
+}
+
+static void with_peeked(struct victim *v)
+{
+    with_rx(v);
+    v->peeked = mpsc_peek(v->rx, NULL, NULL);
+    assert_non_null(v->peeked);
+}
+
+static void with_loan(struct victim *v)
+{
+    with_tx(v);
+    mpsc_status status;
+    v->loan = mpsc_loan(v->tx, LONGEST - MESSAGE_SIZE, &status);
+    assert_lent(v->loan, status);
+    message_fill(v->loan, flying(v));
+}
+
+static void with_nothing(struct victim *v)
+{
+    (void)v;
+}
+
+/* ------------------------------------------------------------------ the calls */
+
+static void open_tx_call(struct victim *v)
+{
+    mpsc_options o = options(v);
+    assert_status(mpsc_open_sender(v->run->name, &o, &v->tx), MPSC_OK);
+}
+
+static void open_rx_call(struct victim *v)
+{
+    mpsc_options o = options(v);
+    mpsc_status status = mpsc_open_receiver(v->run->name, &o, &v->rx);
+    /* The other victim may have the seat. */
+    if (status != MPSC_BUSY || v->run->victims == 1)
+        assert_status(status, MPSC_OK);
+}
+
+static void channel_call(struct victim *v)
+{
+    assert_status(mpsc_channel(MESSAGE_SIZE, &v->tx, &v->rx), MPSC_OK);
+}
+
+static void sync_channel_call(struct victim *v)
+{
+    assert_status(mpsc_sync_channel(MESSAGE_SIZE, BOUND, &v->tx, &v->rx), MPSC_OK);
+}
+
+static void send_call(struct victim *v)
+{
+    size_t length = message_length(flying(v));
+    assert_status(mpsc_send(v->tx, v->message, length), MPSC_OK);
+}
+
+static void try_send_call(struct victim *v)
+{
+    size_t length = message_length(flying(v));
+    assert_status(mpsc_try_send(v->tx, v->message, length), MPSC_OK);
+}
+
+static void try_send_full_call(struct victim *v)
+{
+    size_t length = message_length(flying(v));
+    assert_status(mpsc_try_send(v->tx, v->message, length), MPSC_FULL);
+}
+
+static void send_timeout_call(struct victim *v)
+{
+    size_t length = message_length(flying(v));
+    assert_status(mpsc_send_timeout(v->tx, v->message, length, MPSC_FOREVER / 2), MPSC_OK);
+}
+
+static void send_expires_call(struct victim *v)
+{
+    size_t length = message_length(flying(v));
+    assert_status(mpsc_send_timeout(v->tx, v->message, length, MILLISECONDS), MPSC_TIMEOUT);
+}
+
+static void loan_call(struct victim *v)
+{
+    mpsc_status status;
+    void *loan = mpsc_loan(v->tx, message_length(flying(v)), &status);
+    assert_lent(loan, status);
+    memcpy(loan, v->message, message_length(flying(v)));
+    assert_status(mpsc_send_loan(v->tx, loan, message_length(flying(v))), MPSC_OK);
+}
+
+static void send_loan_call(struct victim *v)
+{
+    assert_status(mpsc_send_loan(v->tx, v->loan, message_length(flying(v))), MPSC_OK);
+}
+
+static void loan_cancel_call(struct victim *v)
+{
+    void *loan = mpsc_loan(v->tx, 2 * MESSAGE_SIZE, NULL);
+    assert_non_null(loan);
+    assert_status(mpsc_cancel_loan(v->tx, loan), MPSC_OK);
+}
+
+static void flush_call(struct victim *v)
+{
+    assert_status(mpsc_flush(v->tx, MPSC_FOREVER), MPSC_OK);
+}
+
+static void recv_call(struct victim *v)
+{
+    unsigned char buffer[LONGEST];
+    size_t length = 0;
+    assert_status(mpsc_recv(v->rx, buffer, sizeof buffer, &length), MPSC_OK);
+    (void)message_check(buffer, length);
+}
+
+static void try_recv_call(struct victim *v)
+{
+    unsigned char buffer[LONGEST];
+    assert_status(mpsc_try_recv(v->rx, buffer, sizeof buffer, NULL), MPSC_OK);
+}
+
+static void try_recv_empty_call(struct victim *v)
+{
+    unsigned char buffer[LONGEST];
+    assert_status(mpsc_try_recv(v->rx, buffer, sizeof buffer, NULL), MPSC_EMPTY);
+}
+
+static void recv_timeout_call(struct victim *v)
+{
+    unsigned char buffer[LONGEST];
+    assert_status(mpsc_recv_timeout(v->rx, buffer, sizeof buffer, NULL, MPSC_FOREVER / 2), MPSC_OK);
+}
+
+static void recv_expires_call(struct victim *v)
+{
+    unsigned char buffer[LONGEST];
+    assert_status(mpsc_recv_timeout(v->rx, buffer, sizeof buffer, NULL, MILLISECONDS),
+                  MPSC_TIMEOUT);
+}
+
+static void peek_release_call(struct victim *v)
+{
+    const void *message = mpsc_peek(v->rx, NULL, NULL);
+    assert_non_null(message);
+    assert_status(mpsc_release(v->rx, message), MPSC_OK);
+}
+
+static void clone_call(struct victim *v)
+{
+    assert_status(mpsc_sender_clone(v->tx, &v->clone), MPSC_OK);
+}
+
+static void close_clone_call(struct victim *v)
+{
+    mpsc_sender_close(v->clone);
+}
+
+static void close_tx_call(struct victim *v)
+{
+    mpsc_sender_close(v->tx);
+}
+
+static void close_rx_call(struct victim *v)
+{
+    mpsc_receiver_close(v->rx);
+}
+
+static void unlink_call(struct victim *v)
+{
+    assert_status(mpsc_unlink(v->run->name), MPSC_OK);
+}
+
+static void stat_call(struct victim *v)
+{
+    mpsc_stats stats;
+    assert_status(mpsc_stat(v->run->name, &stats), MPSC_OK);
+}
+
+static void exit_call(struct victim *v)
+{
+    (void)v;
+    exit(0);
+}
+
+/* The child lives on, idle, with what it has inherited. */
+static void fork_call(struct victim *v)
+{
+    pid_t child = fork();
+    bool follows = v->scenario->traits & FOLLOWS;
+    if (child && !follows)
+        return;
+    if (!child && follows)
+        stepper_end(v->phase);
+    alarm(30);
+    for (;;)
+        pause();
+}
+
+/* ------------------------------------------------------------------ what the supervisor does */
+
+static void wake_by_receiving(struct run *run)
+{
+    assert_true(collect(run));
+}
+
+static void wake_by_sending(struct run *run)
+{
+    post(run, 1);
+    run->ledger.entry[run->ledger.next].in_flight = true;
+}
+
+/* A rendezvous: the second survivor sends, and waits until its message is taken. */
+static void wake_by_helper(struct run *run)
+{
+    uint64_t id = message_id(run->numbers++, 1);
+    ledger_expect(&run->ledger, id, true);
+    helper_begin(run->helper, SEND, NULL, id);
+}
+
+static void answer_helper(struct run *run)
+{
+    if (!run->woken)
+        return;
+    mpsc_status status = helper_answer(run->helper);
+    if (status != MPSC_OK && status != MPSC_DISCONNECTED)
+        fail_msg("the other survivor's send said %s", mpsc_strstatus(status));
+    if (status == MPSC_DISCONNECTED)
+        ledger_settle(&run->ledger, run->ledger.entry[run->ledger.next].id, false);
+}
+
+struct corpse {
+    struct run *run;
+    bool receives;
+    unsigned cells;
+};
+
+/* Receives one message, or has a loan out. */
+static void corpse_live(void *argument)
+{
+    const struct corpse *corpse = argument;
+    struct victim v = {.run = corpse->run, .scenario = corpse->run->scenario};
+    mpsc_options o = options(&v);
+    if (corpse->receives) {
+        unsigned char buffer[LONGEST];
+        assert_status(mpsc_open_receiver(corpse->run->name, &o, &v.rx), MPSC_OK);
+        assert_status(mpsc_recv(v.rx, buffer, sizeof buffer, NULL), MPSC_OK);
+    } else {
+        assert_status(mpsc_open_sender(corpse->run->name, &o, &v.tx), MPSC_OK);
+        v.loan = mpsc_loan(v.tx, corpse->cells * MESSAGE_SIZE, NULL);
+        assert_non_null(v.loan);
+    }
+    stepper_ready();
+}
+
+/* A process that was killed before the victim came. */
+static void make_corpse(struct run *run, bool receives, unsigned cells)
+{
+    struct corpse corpse = {run, receives, cells};
+    struct stepper stepper;
+    stepper_start(&stepper, run->victim[0].phase, corpse_live, &corpse);
+    stepper_prepare(&stepper);
+    stepper_kill(&stepper);
+    stepper_reap(&stepper);
+}
+
+static void dead_receiver(struct run *run)
+{
+    make_corpse(run, true, 0);
+    run->ledger.next++; /* that it took */
+}
+
+/* One message, a hole of two cells, one message. */
+static void dead_sender(struct run *run)
+{
+    post(run, 1);
+    make_corpse(run, false, 2);
+    post(run, 1);
+}
+
+/* The hole is at the head, and all is dead space. */
+static void dead_sender_first(struct run *run)
+{
+    make_corpse(run, false, 2);
+    post(run, 1);
+}
+
+/* A channel whose only process was killed. */
+static void orphan(struct run *run)
+{
+    make_corpse(run, false, 1);
+}
+
+/* The victim is gone. While its child lives nobody hears of a disconnect; the child goes as well. */
+static void end_family(struct run *run)
+{
+    stepper_reap(&run->stepper[0]);
+    if (kill(-run->group[0], 0) == 0 && run->scenario->traits & SOLE) {
+        mpsc_status status;
+        while ((status = collect_one(run, 20 * MILLISECONDS)) == MPSC_OK)
+            ;
+        assert_status(status, MPSC_TIMEOUT);
+    }
+    kill(-run->group[0], SIGKILL);
+    while (waitpid(-run->group[0], NULL, __WALL) > 0)
+        ;
+}
+
+/* ------------------------------------------------------------------ the table */
+
+const struct scenario scenarios[] = {
+    {"send", 0, 1, NULL, with_tx, 0, 0, send_call, 1, false, NULL, NULL},
+    {"send_sole", SOLE, 1, NULL, with_tx, 1, 0, send_call, 1, false, NULL, NULL},
+    {"send_long", 0, 1, NULL, with_tx, 0, 0, send_call, 3, false, NULL, NULL},
+    {"send_listened", LISTENS, 0, NULL, with_tx, 0, 0, send_call, 1, false, NULL, NULL},
+    {"send_listened_sole", LISTENS | SOLE, 0, NULL, with_tx, 0, 0, send_call, 1, false, NULL, NULL},
+    {"send_blocked", 0, BOUND, NULL, with_tx, 0, 0, send_call, 1, false, wake_by_receiving, NULL},
+    {"send_blocked_long", NAPS, BOUND, NULL, with_tx, 0, 0, send_call, 1, false, wake_by_receiving,
+     NULL},
+    {"try_send", 0, 1, NULL, with_tx, 0, 0, try_send_call, 1, false, NULL, NULL},
+    {"try_send_full", 0, BOUND, NULL, with_tx, 0, 0, try_send_full_call, 1, false, NULL, NULL},
+    {"send_timeout", 0, BOUND, NULL, with_tx, 0, 0, send_timeout_call, 1, false, wake_by_receiving,
+     NULL},
+    {"send_timeout_expires", 0, BOUND, NULL, with_tx, 0, 0, send_expires_call, 1, false, NULL,
+     NULL},
+    {"loan_send_loan", 0, 1, NULL, with_tx, 0, 0, loan_call, 2, false, NULL, NULL},
+    {"send_loan_shrunk", 0, 1, NULL, with_loan, 0, 0, send_loan_call, 1, false, NULL, NULL},
+    {"loan_cancel", 0, 1, NULL, with_tx, 0, 0, loan_cancel_call, 0, false, NULL, NULL},
+    {"flush", 0, 0, NULL, with_tx, 1, 0, flush_call, 0, false, wake_by_receiving, NULL},
+    {"recv", RECEIVES, 3, NULL, with_rx, 0, 1, recv_call, 0, true, NULL, NULL},
+    {"recv_first", RECEIVES, 3, NULL, with_rx, 0, 0, recv_call, 0, true, NULL, NULL},
+    {"recv_pushed", RECEIVES | PUSHES, BOUND, NULL, with_rx, 0, 0, recv_call, 0, true, NULL, NULL},
+    {"recv_blocked", RECEIVES, 0, NULL, with_rx, 0, 0, recv_call, 0, true, wake_by_sending, NULL},
+    {"recv_blocked_long", RECEIVES | NAPS, 0, NULL, with_rx, 0, 0, recv_call, 0, true,
+     wake_by_sending, NULL},
+    {"recv_timeout", RECEIVES, 0, NULL, with_rx, 0, 0, recv_timeout_call, 0, true, wake_by_sending,
+     NULL},
+    {"recv_timeout_expires", RECEIVES, 0, NULL, with_rx, 0, 0, recv_expires_call, 0, false, NULL,
+     NULL},
+    {"recv_past_a_hole", RECEIVES, 0, dead_sender, with_rx, 0, 1, recv_call, 0, true, NULL, NULL},
+    {"recv_at_a_hole", RECEIVES, 0, dead_sender_first, with_rx, 0, 0, recv_call, 0, true, NULL,
+     NULL},
+    {"try_recv", RECEIVES, 3, NULL, with_rx, 0, 1, try_recv_call, 0, true, NULL, NULL},
+    {"try_recv_empty", RECEIVES, 1, NULL, with_rx, 0, 1, try_recv_empty_call, 0, false, NULL, NULL},
+    {"peek_release", RECEIVES, 3, NULL, with_rx, 0, 1, peek_release_call, 0, true, NULL, NULL},
+    {"peeked_close", RECEIVES, 3, NULL, with_peeked, 0, 0, close_rx_call, 0, false, NULL, NULL},
+    {"open_sender_creating", ALONE, 0, NULL, with_nothing, 0, 0, open_tx_call, 0, false, NULL,
+     NULL},
+    {"open_sender_attaching", 0, 2, NULL, with_nothing, 0, 0, open_tx_call, 0, false, NULL, NULL},
+    {"open_sender_again", 0, 2, NULL, with_tx, 0, 0, open_tx_call, 0, false, NULL, NULL},
+    {"open_receiver_creating", ALONE | RECEIVES, 0, NULL, with_nothing, 0, 0, open_rx_call, 0,
+     false, NULL, NULL},
+    {"open_receiver_attaching", RECEIVES | UNHEARD, 2, NULL, with_nothing, 0, 0, open_rx_call, 0,
+     false, NULL, NULL},
+    {"open_receiver_takeover", RECEIVES, 3, dead_receiver, with_nothing, 0, 0, open_rx_call, 0,
+     false, NULL, NULL},
+    {"open_durable", ALONE | DURABLE, 0, NULL, with_nothing, 0, 0, open_tx_call, 0, false, NULL,
+     NULL},
+    {"open_orphan", ALONE | FORGETS, 0, orphan, with_nothing, 0, 0, open_tx_call, 0, false, NULL,
+     NULL},
+    {"channel", ALONE | PRIVATE, 0, NULL, with_nothing, 0, 0, channel_call, 0, false, NULL, NULL},
+    {"sync_channel", ALONE | PRIVATE, 0, NULL, with_nothing, 0, 0, sync_channel_call, 0, false,
+     NULL, NULL},
+    {"clone", 0, 2, NULL, with_tx, 0, 0, clone_call, 0, false, NULL, NULL},
+    {"clone_sole", SOLE, 2, NULL, with_tx, 1, 0, clone_call, 0, false, NULL, NULL},
+    {"close_clone", SOLE, 2, NULL, with_clone, 1, 0, close_clone_call, 0, false, NULL, NULL},
+    {"sender_close", 0, 2, NULL, with_tx, 1, 0, close_tx_call, 0, false, NULL, NULL},
+    {"sender_close_last", SOLE, 2, NULL, with_tx, 1, 0, close_tx_call, 0, false, NULL, NULL},
+    {"sender_close_listened", LISTENS | SOLE, 0, NULL, with_tx, 0, 0, close_tx_call, 0, false, NULL,
+     NULL},
+    {"sender_close_loan", 0, 1, NULL, with_loan, 0, 0, close_tx_call, 1, false, NULL, NULL},
+    {"receiver_close", RECEIVES, 3, NULL, with_rx, 0, 1, close_rx_call, 0, false, NULL, NULL},
+    {"receiver_close_pushed", RECEIVES | PUSHES, BOUND, NULL, with_rx, 0, 0, close_rx_call, 0,
+     false, NULL, NULL},
+    {"last_close_sender", ALONE | FORGETS, 0, NULL, with_tx, 2, 0, close_tx_call, 0, false, NULL,
+     NULL},
+    {"last_close_receiver", ALONE | FORGETS | RECEIVES, 0, NULL, with_rx, 0, 0, close_rx_call, 0,
+     false, NULL, NULL},
+    {"last_close_durable", ALONE | DURABLE, 0, NULL, with_tx, 2, 0, close_tx_call, 0, false, NULL,
+     NULL},
+    {"exit", ALONE | FORGETS | RECEIVES, 0, NULL, with_both, 2, 0, exit_call, 0, false, NULL, NULL},
+    {"exit_attached", SOLE, 1, NULL, with_tx, 1, 0, exit_call, 0, false, NULL, NULL},
+    {"unlink", UNLINKS, 2, NULL, with_nothing, 0, 0, unlink_call, 0, false, NULL, NULL},
+    {"unlink_durable", UNLINKS | DURABLE, 2, NULL, with_nothing, 0, 0, unlink_call, 0, false, NULL,
+     NULL},
+    {"stat", 0, 2, NULL, with_nothing, 0, 0, stat_call, 0, false, NULL, NULL},
+    {"fork_parent", FORKS, 2, NULL, with_tx, 1, 0, fork_call, 0, false, NULL, end_family},
+    {"fork_parent_sole", FORKS | SOLE, 2, NULL, with_tx, 1, 0, fork_call, 0, false, NULL,
+     end_family},
+    {"fork_parent_receiver", FORKS | RECEIVES, 2, NULL, with_rx, 0, 1, fork_call, 0, false, NULL,
+     end_family},
+    {"fork_child", FOLLOWS, 2, NULL, with_tx, 1, 0, fork_call, 0, false, NULL, end_family},
+    {"fork_child_receiver", FOLLOWS | RECEIVES, 2, NULL, with_rx, 0, 1, fork_call, 0, false, NULL,
+     end_family},
+    {"rendezvous_send", RENDEZVOUS, 0, NULL, with_tx, 0, 0, send_call, 1, false, wake_by_receiving,
+     NULL},
+    {"rendezvous_send_expires", RENDEZVOUS, 0, NULL, with_tx, 0, 0, send_expires_call, 1, false,
+     NULL, NULL},
+    {"rendezvous_try_send", RENDEZVOUS | LISTENS, 0, NULL, with_tx, 0, 0, try_send_call, 1, false,
+     NULL, NULL},
+    {"rendezvous_recv", RENDEZVOUS | RECEIVES, 0, NULL, with_rx, 0, 0, recv_call, 0, true,
+     wake_by_helper, answer_helper},
+    {"rendezvous_recv_expires", RENDEZVOUS | RECEIVES, 0, NULL, with_rx, 0, 0, recv_expires_call, 0,
+     false, NULL, NULL},
+    {"rendezvous_recv_pushed", RENDEZVOUS | RECEIVES | PUSHES, 0, NULL, with_rx, 0, 0, recv_call, 0,
+     true, NULL, NULL},
+};
+const size_t scenario_count = sizeof scenarios / sizeof *scenarios;
+
+const struct pair pairs[] = {
+    {{.name = "pair_send_send", .queued = 1}, "send", "send_long"},
+    {{.name = "pair_send_recv", .traits = RECEIVES, .queued = 2, .over = true},
+     "send",
+     "recv_first"},
+    {{.name = "pair_recv_send", .traits = RECEIVES, .queued = 2, .over = true},
+     "recv_first",
+     "send"},
+    {{.name = "pair_recv_takeover", .traits = RECEIVES, .queued = 3, .over = true},
+     "recv_first",
+     "open_receiver_takeover"},
+    {{.name = "pair_open_open", .traits = ALONE}, "open_sender_creating", "open_receiver_creating"},
+    {{.name = "pair_open_orphan", .traits = ALONE | FORGETS, .setup = orphan},
+     "open_orphan",
+     "open_orphan"},
+    {{.name = "pair_close_open", .traits = ALONE | FORGETS}, "last_close_sender", "open_orphan"},
+    {{.name = "pair_clone_open", .queued = 2}, "clone", "open_sender_attaching"},
+    {{.name = "pair_clone_close", .queued = 2}, "clone", "close_clone"},
+    {{.name = "pair_close_close", .traits = SOLE, .queued = 1}, "sender_close", "sender_close"},
+};
+const size_t pair_count = sizeof pairs / sizeof *pairs;
