@@ -30,6 +30,9 @@ struct attachment {
 /* All attachments of this process, and all control operations on them. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct attachment *list;
+
+/* The mappings of rings, of all attachments. Taken after the other one, and for moments only. */
+static pthread_mutex_t rings_mutex = PTHREAD_MUTEX_INITIALIZER;
 static bool barrier;
 
 /* ---- locking */
@@ -87,6 +90,18 @@ static mpsc_status control_try_begin(struct attachment *attachment)
     struct control_owner owner = owner_of(attachment);
     return control_taken(attachment,
                          control_try_lock(&attachment->segment.header->control, &owner));
+}
+
+/* How long one waits for another process where that must come to an end: it may have been stopped. */
+#define PATIENCE UINT64_C(10000000)
+
+static mpsc_status control_try_for_long(struct attachment *attachment)
+{
+    const uint64_t end = os_now() + PATIENCE;
+    mpsc_status status;
+    while ((status = control_try_begin(attachment)) == MPSC_BUSY && os_now() < end)
+        os_yield();
+    return status;
 }
 
 static void control_end(struct attachment *attachment)
@@ -164,7 +179,7 @@ static mpsc_status attachment_make(struct segment *segment, struct attachment **
         return MPSC_NO_MEMORY;
     }
     attachment->segment = *segment;
-    struct claimed claimed;
+    struct claimed claimed = {.fd = -1};
     mpsc_status status = claim_slot(attachment, &claimed);
     if (!status)
         status = settle(attachment, &claimed);
@@ -322,7 +337,7 @@ static mpsc_status open_existing(const char *name, const mpsc_options *options,
                                  struct handle *handle)
 {
     struct segment segment;
-    mpsc_status status = segment_open(name, options->any_owner, true, &segment);
+    mpsc_status status = segment_open(name, options->any_owner, &segment);
     if (!status && strcmp(name, segment.identity.name) != 0) {
         segment_close(&segment); /* a copy, or it was moved: nothing in it is of this name */
         status = MPSC_MISMATCH;
@@ -455,7 +470,7 @@ mpsc_status attachment_unlink(const char *name)
 {
     struct segment segment;
     struct attachment *attachment;
-    if (segment_open(name, false, true, &segment) != MPSC_OK)
+    if (segment_open(name, false, &segment) != MPSC_OK)
         return segment_status(os_shm_unlink(name)); /* whatever it is */
     int cancel = lock();
     mpsc_status status = segment_status(segment_remove_name(&segment, name, true));
@@ -471,6 +486,65 @@ mpsc_status attachment_unlink(const char *name)
     }
     unlock(cancel);
     return status;
+}
+
+/* ---- rings; in the middle of sending and receiving */
+
+/* Whoever holds this waits for nothing. Only in a signal handler may it be its own thread that does. */
+static bool lock_rings(int *cancel)
+{
+    const uint64_t end = os_now() + PATIENCE;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel);
+    while (pthread_mutex_trylock(&rings_mutex) != 0) {
+        if (os_now() > end) {
+            pthread_setcancelstate(*cancel, cancel);
+            return false;
+        }
+        os_yield();
+    }
+    return true;
+}
+
+mpsc_status attachment_ring(const struct handle *handle, unsigned number, struct ring *ring)
+{
+    int cancel;
+    if (!lock_rings(&cancel))
+        return MPSC_BUSY;
+    mpsc_status status = segment_ring(&handle->attachment->segment, number, ring);
+    pthread_mutex_unlock(&rings_mutex);
+    pthread_setcancelstate(cancel, &cancel);
+    return status;
+}
+
+mpsc_status attachment_grow(const struct handle *handle, uint64_t cells)
+{
+    struct attachment *attachment = handle->attachment;
+    int cancel;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    mpsc_status status = control_try_for_long(attachment);
+    if (!status) {
+        struct chain chain = segment_chain(&attachment->segment);
+        status = segment_status(chain_grow(&chain, cells));
+        control_end(attachment);
+    }
+    pthread_setcancelstate(cancel, &cancel);
+    return status;
+}
+
+void attachment_shrink(const struct handle *handle)
+{
+    struct attachment *attachment = handle->attachment;
+    int cancel;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    if (pthread_mutex_trylock(&mutex) == 0) {
+        if (control_try_begin(attachment) == MPSC_OK) {
+            struct chain chain = segment_chain(&attachment->segment);
+            (void)chain_shrink(&chain);
+            control_end(attachment);
+        }
+        pthread_mutex_unlock(&mutex);
+    }
+    pthread_setcancelstate(cancel, &cancel);
 }
 
 void attachment_reap(const struct handle *handle)
@@ -527,10 +601,12 @@ static void fork_prepare(void)
     fork_cancel = lock();
     for (struct attachment *a = list; a; a = a->next)
         a->child_status = prepare_child(a);
+    pthread_mutex_lock(&rings_mutex);
 }
 
 static void fork_parent(void)
 {
+    pthread_mutex_unlock(&rings_mutex);
     for (struct attachment *a = list; a; a = a->next) {
         os_close(a->child.fd);
         /* If the fork failed, nobody holds that lock any more. */
@@ -569,6 +645,7 @@ static void child_adopt(struct attachment *attachment)
 
 static void fork_child(void)
 {
+    pthread_mutex_unlock(&rings_mutex);
     os_news_forget();
     if (barrier)
         barrier = os_barrier_register();
@@ -601,16 +678,6 @@ static bool everybody_exits(const struct registry *registry)
             return false;
     }
     return true;
-}
-
-/* An exit waits for others that exit, but not for one that was stopped there. */
-static mpsc_status control_try_for_long(struct attachment *attachment)
-{
-    const uint64_t end = os_now() + 10000000;
-    mpsc_status status;
-    while ((status = control_try_begin(attachment)) == MPSC_BUSY && os_now() < end)
-        os_yield();
-    return status;
 }
 
 /*

@@ -43,6 +43,14 @@ void attachment_remove(struct handle *handle);
 /* Removes the name, and tells those who are in a durable channel what that means. */
 mpsc_status attachment_unlink(const char *name);
 
+/* One ring of the channel's chain, mapped if it was not. MPSC_BUSY: not now. */
+mpsc_status attachment_ring(const struct handle *handle, unsigned number, struct ring *ring);
+/* Makes room for so many cells, where the newest ring has none. MPSC_BUSY: somebody else is at it, and
+ * does not come to an end; MPSC_NO_SPACE. */
+mpsc_status attachment_grow(const struct handle *handle, uint64_t cells);
+/* An idle channel's ring becomes the smallest one, if nobody else is at it. */
+void attachment_shrink(const struct handle *handle);
+
 /* After a death was noticed: clears away what the dead left, if nobody else is at it. */
 void attachment_reap(const struct handle *handle);
 

@@ -8,12 +8,16 @@
  *      ENDPOINTS    struct endpoint    one for each handle; sparse
  *      NEWS         a page for each process that is attached, at whose end a word tells of its
  *                   death; sparse
- *      ring_offset  struct ring_words  tail and head                    (a page)
- *                   stamps             one 64-bit word for each cell    (pages)
+ *      ring_offset  stamps             one 64-bit word for each cell    (pages)
  *                   cells              the payloads                     (pages; mapped twice, in a row)
+ *                   ...                of an unbounded channel, for each size of ring; sparse
  *
- * Only the pages of the tables that are below process_high and endpoint_high have memory, and the
- * pages of the news of processes that are or were attached; nothing may touch the others. The locks of bytes lie far behind the end of the file.
+ * Only the pages of the tables that are below process_high and endpoint_high have memory, the pages of
+ * the news of processes that are or were attached, and the rings that are in use; nothing may touch
+ * the others. The locks of bytes lie far behind the end of the file.
+ *
+ * Where messages are of LAYOUT_SMALL bytes or less, a stamp has room for one in front of it, so that
+ * both are on one line; the cells are for longer messages only.
  */
 #ifndef MPSC_LAYOUT_H
 #define MPSC_LAYOUT_H
@@ -31,6 +35,13 @@
 
 /* Word size and whose locks: processes that disagree cannot share a segment. */
 #define LAYOUT_ABI ((uint32_t)(sizeof(void *) << 16 | LAYOUT_SYNC << 8 | sizeof(struct condvar)))
+
+/* Sizes of rings, each twice the one before. */
+#define RINGS_MOST 31
+#define RING_CLOSED (UINT64_C(1) << 63)
+
+/* Bytes of a message that may lie in front of its stamp. */
+#define LAYOUT_SMALL 8
 
 /* Neighbouring lines are fetched in pairs by many processors. */
 #define LAYOUT_LINE 128
@@ -84,6 +95,13 @@ enum segment_state { SEGMENT_OPEN = 0, SEGMENT_CLOSED = 1 };
 /* Which sides were there and have left, bits of header.left and header.seen. */
 enum side { SIDE_SENDER = 1, SIDE_RECEIVER = 2 };
 
+/* One ring. Positions count the cells of the channel, so where this ring ends the next one begins. */
+struct ring_words {
+    alignas(64) _Atomic uint64_t tail; /* next position to claim, RING_CLOSED; changed by CAS alone */
+    _Atomic uint64_t base;             /* position that it begins with */
+    atomic_uint next;                  /* ring + 1; 0: none */
+};
+
 struct header {
     struct identity identity;
 
@@ -99,6 +117,7 @@ struct header {
     _Atomic uint64_t repairs;
     _Atomic uint64_t takeovers; /* changed by whoever takes the seat */
     _Atomic uint64_t holes;     /* changed by the seat's holder */
+    atomic_uint newest;         /* ring, or the one before it; see chain.c */
 
     /* Read by every send and every receive, seldom written. */
     alignas(LAYOUT_LINE) atomic_uint left; /* sides that are told of as disconnected */
@@ -107,6 +126,13 @@ struct header {
     _Atomic uint64_t offer;                      /* of a rendezvous; see offer.c */
     alignas(LAYOUT_LINE) struct condvar arrived; /* the receiver waits here */
     alignas(LAYOUT_LINE) struct condvar room;    /* senders wait here, for the head to move */
+
+    /* Changed by the seat's holder. */
+    alignas(LAYOUT_LINE) _Atomic uint64_t head; /* next position to take; the acknowledgement */
+    _Atomic uint64_t received;                  /* messages taken, ever */
+    atomic_uint oldest;                         /* ring: where the head is */
+
+    alignas(LAYOUT_LINE) struct ring_words rings[RINGS_MOST]; /* by size; see chain.c */
 };
 
 /* An attached process. `life` commits the entry: 0 is free, else its generation. */
@@ -134,12 +160,6 @@ struct endpoint {
     uint64_t reserved[3];
 };
 
-struct ring_words {
-    alignas(LAYOUT_LINE) _Atomic uint64_t tail; /* next position to claim; changed by CAS alone */
-    alignas(LAYOUT_LINE) _Atomic uint64_t head; /* next position to take; the acknowledgement */
-    _Atomic uint64_t received;                  /* messages taken, ever */
-};
-
 enum {
     PROCESS_SLOTS = 1024,
     ENDPOINT_SLOTS = 11264,
@@ -160,7 +180,7 @@ _Static_assert(sizeof(struct identity) == 392, "identity");
 _Static_assert(sizeof(struct header) <= 4096, "the header is one page");
 _Static_assert(sizeof(struct process) == 128, "process");
 _Static_assert(sizeof(struct endpoint) == 64, "endpoint");
-_Static_assert(offsetof(struct ring_words, head) == LAYOUT_LINE, "ring words");
+_Static_assert(sizeof(struct ring_words) == 64, "ring words");
 _Static_assert(LAYOUT_NEWS % 65536 == 0, "the news begin at a page, whatever its size");
 _Static_assert(PROCESS_SLOTS >= MPSC_MAX_PROCESSES, "processes");
 _Static_assert(ENDPOINT_SLOTS >= ENDPOINTS_MOST, "endpoints");

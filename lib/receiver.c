@@ -5,6 +5,7 @@
 #include "offer.h"
 #include "recover.h"
 #include "seat.h"
+#include "view.h"
 
 #include <mpsc.h>
 #include <stdlib.h>
@@ -12,10 +13,11 @@
 
 struct mpsc_receiver {
     struct handle handle;
-    struct ring ring; /* a copy */
+    struct ring ring; /* a copy: the oldest */
     bool seated;      /* nobody else can have the seat while we live */
     uint64_t head;    /* where we take next; the seat's holder alone moves it */
     uint64_t received;
+    uint64_t rests_at, rests_since; /* a position where nothing was, since when */
     const void *peeked;
     struct ring_item item; /* what is at the head, when it was looked at */
 };
@@ -61,7 +63,11 @@ void mpsc_receiver_close(mpsc_receiver *rx)
 
 size_t mpsc_len(const mpsc_receiver *rx)
 {
-    return rx && !handle_usable(&rx->handle) ? (size_t)ring_count(&rx->ring) : 0;
+    if (!rx || handle_usable(&rx->handle))
+        return 0;
+    const struct segment *segment = rx->handle.segment;
+    bool chained = geometry_is_unbounded(&segment->geometry);
+    return (size_t)(chained ? view_queued(segment) : ring_count(&rx->ring));
 }
 
 size_t mpsc_capacity(const mpsc_receiver *rx)
@@ -73,10 +79,17 @@ size_t mpsc_capacity(const mpsc_receiver *rx)
 }
 
 /* The first receive of this handle. */
-static mpsc_status sit_down(mpsc_receiver *rx)
+static mpsc_status sit_down(mpsc_receiver *rx, uint64_t nanoseconds)
 {
     if (seat_take(registry_of(rx), rx->handle.index, rx->handle.opened) == SEAT_BUSY)
         return MPSC_BUSY;
+    struct chain chain = segment_chain(rx->handle.segment);
+    mpsc_status status;
+    do
+        status = attachment_ring(&rx->handle, chain_oldest(&chain), &rx->ring);
+    while (status == MPSC_BUSY && nanoseconds != WAIT_NEVER);
+    if (status)
+        return status == MPSC_BUSY ? MPSC_EMPTY : status;
     rx->seated = true;
     rx->head = ring_head(&rx->ring);
     return MPSC_OK;
@@ -90,14 +103,55 @@ static void pass(mpsc_receiver *rx, uint64_t cells)
     condvar_notify(&header_of(rx)->room);
 }
 
+/* The ring is at its end: goes on in the next one. MPSC_EMPTY: there is none yet. */
+static mpsc_status follow_chain(mpsc_receiver *rx)
+{
+    struct chain chain = segment_chain(rx->handle.segment);
+    struct ring ring;
+    unsigned next;
+    if (!chain_next(&chain, rx->ring.number, &next))
+        return MPSC_EMPTY;
+    mpsc_status status = attachment_ring(&rx->handle, next, &ring);
+    if (status)
+        return status == MPSC_BUSY ? MPSC_EMPTY : status;
+    chain_pass(&chain, &rx->ring, next);
+    rx->ring = ring;
+    return MPSC_OK;
+}
+
+/* A large ring that is empty, or a smaller one for some time, gives way to the smallest. True: it is
+ * closed now. */
+static bool rest(mpsc_receiver *rx)
+{
+    const uint64_t large = 4 << 20, some_time = 100000000;
+    uint64_t now = os_now();
+    if (rx->rests_at != rx->head)
+        rx->rests_since = now;
+    rx->rests_at = rx->head;
+    if ((rx->ring.mask + 1) * rx->ring.stride > large || now - rx->rests_since > some_time)
+        attachment_shrink(&rx->handle);
+    return ring_claimed(&rx->ring, rx->head) == RING_ENDED;
+}
+
+static mpsc_status nothing_there(mpsc_receiver *rx, bool gone)
+{
+    if (rx->ring.number > 0 && rest(rx))
+        return MPSC_OK;
+    return gone ? MPSC_DISCONNECTED : MPSC_EMPTY;
+}
+
 /* There is no stamp at the head: is it empty, or a hole, and whose? MPSC_OK: look again. */
 static mpsc_status look_behind(mpsc_receiver *rx)
 {
     /* This first: what those who left had sent is seen by whoever sees that they left. */
     bool gone = handle_side_gone(&rx->handle, SIDE_SENDER);
+    mpsc_status status;
     switch (ring_claimed(&rx->ring, rx->head)) {
     case RING_EMPTY:
-        return gone ? MPSC_DISCONNECTED : MPSC_EMPTY;
+        return nothing_there(rx, gone);
+    case RING_ENDED:
+        status = follow_chain(rx);
+        return status == MPSC_EMPTY && gone ? MPSC_DISCONNECTED : status;
     case RING_HOLE:
         break;
     default:
@@ -146,12 +200,22 @@ static bool ready(void *context)
            handle_side_left(&rx->handle, SIDE_SENDER);
 }
 
-/* The stamp and the tail once more, and whether a hole's owner still shows its intent. */
+/* The stamp and the tail once more, the next ring, and whether a hole's owner still shows its intent. */
 static bool ready_to_sleep(void *context)
 {
     const mpsc_receiver *rx = context;
-    return ready(context) || (ring_claimed(&rx->ring, rx->head) != RING_EMPTY &&
-                              !registry_covers(registry_of(rx), rx->head));
+    struct chain chain = segment_chain(rx->handle.segment);
+    unsigned next;
+    if (ready(context))
+        return true;
+    switch (ring_claimed(&rx->ring, rx->head)) {
+    case RING_EMPTY:
+        return false;
+    case RING_ENDED:
+        return chain_next(&chain, rx->ring.number, &next);
+    default:
+        return !registry_covers(registry_of(rx), rx->head);
+    }
 }
 
 static unsigned watch(void *context, struct os_futex *futexes, unsigned most, unsigned *died)
@@ -204,7 +268,7 @@ static inline mpsc_status next(mpsc_receiver *rx, uint64_t nanoseconds)
 {
     mpsc_status status = handle_usable(&rx->handle);
     if (!status && !rx->seated)
-        status = sit_down(rx);
+        status = sit_down(rx, nanoseconds);
     if (status)
         return status;
     if (ring_look(&rx->ring, rx->head, &rx->item) == RING_OK)
@@ -225,9 +289,9 @@ static inline bool mark(mpsc_receiver *rx)
 
 static inline void take(mpsc_receiver *rx)
 {
-    struct ring_words *words = rx->ring.words;
-    uint64_t received = atomic_load_explicit(&words->received, memory_order_relaxed);
-    atomic_store_explicit(&words->received, received + 1, memory_order_relaxed);
+    _Atomic uint64_t *all = &header_of(rx)->received;
+    uint64_t received = atomic_load_explicit(all, memory_order_relaxed);
+    atomic_store_explicit(all, received + 1, memory_order_relaxed);
     atomic_store_explicit(&rx->handle.endpoint->messages, ++rx->received, memory_order_relaxed);
     pass(rx, rx->item.cells);
 }
@@ -254,7 +318,7 @@ static inline mpsc_status receive(mpsc_receiver *rx, void *buffer, size_t size, 
     } while (!mark(rx));
     size_t taken = (size_t)rx->item.length;
     if (taken)
-        memcpy(buffer, ring_payload(&rx->ring, rx->head), taken);
+        memcpy(buffer, ring_payload(&rx->ring, rx->head, taken), taken);
     take(rx);
     if (length)
         *length = taken;
@@ -298,7 +362,7 @@ static const void *peek(mpsc_receiver *rx, size_t size, enum fit fit, size_t *le
         return NULL;
     if (length)
         *length = (size_t)rx->item.length;
-    rx->peeked = ring_payload(&rx->ring, rx->head);
+    rx->peeked = ring_payload(&rx->ring, rx->head, rx->item.length);
     return rx->peeked;
 }
 

@@ -62,8 +62,7 @@ bool registry_bind(struct registry *registry, const struct map *map, int fd, uin
     return registry->header && registry->processes && registry->endpoints && registry->news;
 }
 
-/* False: the descriptor is not ours any more. */
-static bool own_file(const struct registry *registry, struct os_file *file)
+bool registry_file(const struct registry *registry, struct os_file *file)
 {
     return os_file_status(registry->fd, file) == 0 && file->device == registry->device &&
            file->inode == registry->inode;
@@ -72,13 +71,13 @@ static bool own_file(const struct registry *registry, struct os_file *file)
 bool registry_has_descriptor(const struct registry *registry)
 {
     struct os_file file;
-    return own_file(registry, &file);
+    return registry_file(registry, &file);
 }
 
 bool registry_is_durable(const struct registry *registry)
 {
     struct os_file file;
-    return registry->durable && (!own_file(registry, &file) || file.linked);
+    return registry->durable && (!registry_file(registry, &file) || file.linked);
 }
 
 bool registry_slot_alive(const struct registry *registry, unsigned slot)

@@ -55,6 +55,8 @@ const char *registry_check(const struct registry *registry);
 
 /* Is `fd` still what it was? closefrom() may have closed it, and another open reused the number. */
 bool registry_has_descriptor(const struct registry *registry);
+/* What the file is like; false: the descriptor is not ours any more. */
+bool registry_file(const struct registry *registry, struct os_file *file);
 /* From the moment that it has no name the scoped rules hold. */
 bool registry_is_durable(const struct registry *registry);
 bool registry_slot_alive(const struct registry *registry, unsigned slot);

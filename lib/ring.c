@@ -19,7 +19,8 @@ static uint64_t stamp_of(const struct ring *ring, uint64_t position, enum kind k
 
 static _Atomic uint64_t *stamp_at(const struct ring *ring, uint64_t position)
 {
-    return &ring->stamps[position & ring->mask];
+    void *at = ring->stamps + (ring_index(ring, position) << ring->stamp_shift);
+    return at;
 }
 
 static bool stamp_is_of(const struct ring *ring, uint64_t stamp, uint64_t position)
@@ -46,33 +47,51 @@ static void stamp_store(const struct ring *ring, uint64_t position, enum kind ki
 
 /* ---- binding */
 
-bool ring_bind(struct ring *ring, const struct map *map, const struct geometry *geometry)
+struct ring ring_unbound(const struct geometry *geometry, unsigned number)
 {
-    *ring = (struct ring){
-        .words = map_at(map, 0, sizeof(struct ring_words)),
-        .stamps = map_at(map, geometry->stamps_offset, geometry->cells * sizeof(uint64_t)),
-        .payload = map_at(map, geometry->cells_offset, 2 * geometry->cells * geometry->stride),
-        .mask = geometry->cells - 1,
-        .limit = geometry->limit,
+    struct ring_place place = geometry_place(geometry, number);
+    return (struct ring){
+        .mask = place.cells - 1,
+        .limit = place.limit,
+        .max_cells = geometry->max_cells,
         .message_size = geometry->message_size,
         .stride = geometry->stride,
         .max_length = geometry->max_length,
-        .lap_shift = geometry->lap_shift,
+        .number = number,
+        .lap_shift = place.lap_shift,
         .length_bits = geometry->length_bits,
+        .stamp_shift = geometry->stamp_shift,
+        .small = geometry->message_size <= LAYOUT_SMALL ? LAYOUT_SMALL + 1 : 0,
     };
-    return ring->words && ring->stamps && ring->payload;
 }
 
-const char *ring_check(const struct ring *ring)
+bool ring_bind(struct ring *ring, struct header *header, const struct map *map,
+               const struct geometry *geometry, unsigned number)
 {
-    /* A head never passes a tail that is read later, and one that is read after a tail is never
-     * further behind it than the limit. */
-    uint64_t before = ring_head(ring);
-    uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_acquire);
-    uint64_t after = ring_head(ring);
-    if (before > tail)
+    struct ring_place place = geometry_place(geometry, number);
+    *ring = ring_unbound(geometry, number);
+    ring->words = &header->rings[number];
+    ring->head = &header->head;
+    ring->stamps = map_at(map, 0, place.cells << geometry->stamp_shift);
+    ring->cells = map_at(map, place.cells_offset, 2 * place.cells * geometry->stride);
+    if (!ring->stamps || !ring->cells)
+        return false;
+    ring->stamps += ring_stamp_offset(ring);
+    return true;
+}
+
+const char *ring_check(const struct ring_words *words, const _Atomic uint64_t *head, uint64_t limit)
+{
+    /* What is read later is never behind: a head that was read before this tail is not past it, and one
+     * that is read after it is within the limit. */
+    uint64_t before = atomic_load_explicit(head, memory_order_acquire);
+    uint64_t tail = atomic_load_explicit(&words->tail, memory_order_acquire);
+    uint64_t base = atomic_load_explicit(&words->base, memory_order_acquire);
+    uint64_t after = atomic_load_explicit(head, memory_order_acquire);
+    uint64_t claimed = tail & ~RING_CLOSED, floor = after < base ? base : after;
+    if (!(tail & RING_CLOSED) && (before > claimed || base > claimed))
         return "the ring's head is past its tail";
-    if (after < tail && tail - after > ring->limit)
+    if (floor < claimed && claimed - floor > limit)
         return "more cells are claimed than the bound allows";
     return NULL;
 }
@@ -96,38 +115,49 @@ bool intent_covers(const struct intent *intent, uint64_t position)
     return first <= position && position - first < cells;
 }
 
-/* `cells` are never more than the limit. */
-static bool fits(const struct ring *ring, uint64_t cells, uint64_t head, uint64_t tail)
+static uint64_t ring_base(const struct ring *ring)
 {
-    return tail - head <= ring->limit - cells;
+    return atomic_load_explicit(&ring->words->base, memory_order_relaxed);
+}
+
+/* The first position that cannot be claimed, as the head is now. While that is in an earlier ring, no
+ * cell of this one is free again. A base and a tail of two lives of one ring do no harm: its cells are
+ * the same, and this end is never past the true one. */
+static uint64_t end_of_room(const struct ring *ring, uint64_t head, uint64_t base)
+{
+    uint64_t end = (head < base ? base : head) + ring->limit;
+    uint64_t most = head + ring->max_cells;
+    return most < end && most >= head ? most : end;
 }
 
 /* Room for `cells` behind `*tail`? Brings both up to date where it seems not. */
-static enum ring_result look_for_room(const struct ring *ring, uint64_t cells, uint64_t *head,
+static enum ring_result look_for_room(const struct ring *ring, uint64_t cells, uint64_t *end,
                                       uint64_t *tail)
 {
-    while (!fits(ring, cells, *head, *tail)) {
-        uint64_t before = *tail;
-        /* PAIR head: what the receiver copied out is copied before we write there again
-         * (ring_take -> look_for_room, ring_room). The tail after it, so that it is not behind. */
-        *head = ring_head(ring);
-        *tail = atomic_load_explicit(&ring->words->tail, memory_order_relaxed);
-        if (*tail != before)
+    while (*tail + cells > *end) {
+        uint64_t before = *tail, base = ring_base(ring), head = ring_head(ring);
+        *end = end_of_room(ring, head, base);
+        /* After the head, so that it is not behind. PAIR link: if the ring was linked anew, the base
+         * is seen to change (link_ring -> look_for_room) */
+        *tail = atomic_load_explicit(&ring->words->tail, memory_order_acquire);
+        if (*tail & RING_CLOSED)
+            return RING_ENDED;
+        if (*tail != before || ring_base(ring) != base)
             continue;
-        if (*tail - *head > ring->limit)
+        if (*tail > *end)
             return RING_CORRUPT;
-        return fits(ring, cells, *head, *tail) ? RING_OK : RING_FULL;
+        return *tail + cells > *end ? RING_FULL : RING_OK;
     }
     return RING_OK;
 }
 
 enum ring_result ring_claim(const struct ring *ring, struct intent *intent, uint64_t cells,
-                            uint64_t *head, uint64_t *position, bool *withdrew)
+                            uint64_t *end, uint64_t *position, bool *withdrew)
 {
     uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_relaxed);
     *withdrew = false;
     for (;;) {
-        enum ring_result result = look_for_room(ring, cells, head, &tail);
+        enum ring_result result = look_for_room(ring, cells, end, &tail);
         if (result != RING_OK) {
             if (*withdrew)
                 intent_none(intent);
@@ -148,8 +178,15 @@ enum ring_result ring_claim(const struct ring *ring, struct intent *intent, uint
 bool ring_room(const struct ring *ring, uint64_t cells)
 {
     uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_relaxed);
-    /* PAIR head: see look_for_room */
-    return fits(ring, cells, ring_head(ring), tail);
+    return (tail & RING_CLOSED) ||
+           tail + cells <= end_of_room(ring, ring_head(ring), ring_base(ring));
+}
+
+bool ring_close(struct ring_words *words, uint64_t tail)
+{
+    /* PAIR claim: as any move of the tail */
+    return atomic_compare_exchange_strong_explicit(&words->tail, &tail, tail | RING_CLOSED,
+                                                   memory_order_acq_rel, memory_order_relaxed);
 }
 
 void ring_commit(const struct ring *ring, uint64_t position, uint64_t cells, uint64_t length)
@@ -168,10 +205,9 @@ void ring_cancel(const struct ring *ring, uint64_t position, uint64_t cells)
 
 /* ---- the receiver's side */
 
-enum ring_result ring_look(const struct ring *ring, uint64_t position, struct ring_item *item)
+enum ring_result ring_judge(const struct ring *ring, uint64_t stamp, uint64_t position,
+                            struct ring_item *item)
 {
-    /* PAIR commit: see stamp_store */
-    uint64_t stamp = atomic_load_explicit(stamp_at(ring, position), memory_order_acquire);
     if (!stamp_is_of(ring, stamp, position))
         return RING_HOLE;
     uint64_t length = stamp_length(ring, stamp);
@@ -185,23 +221,34 @@ enum ring_result ring_look(const struct ring *ring, uint64_t position, struct ri
     item->length = length;
     item->cells = ring_cells(ring, length);
     item->taken = kind == KIND_TAKEN;
-    return RING_OK;
+    return item->cells <= ring->limit ? RING_OK : RING_CORRUPT;
+}
+
+enum ring_result ring_look(const struct ring *ring, uint64_t position, struct ring_item *item)
+{
+    /* PAIR commit: see stamp_store */
+    uint64_t stamp = atomic_load_explicit(stamp_at(ring, position), memory_order_acquire);
+    return ring_judge(ring, stamp, position, item);
 }
 
 enum ring_result ring_claimed(const struct ring *ring, uint64_t position)
 {
     /* PAIR claim: see ring_claim */
     uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_acquire);
-    if (tail == position)
+    uint64_t claimed = tail & ~RING_CLOSED;
+    /* One that is linked and not opened yet has a tail of an earlier life. */
+    if ((tail & RING_CLOSED) && claimed <= position)
+        return RING_ENDED;
+    if (claimed == position)
         return RING_EMPTY;
-    return tail - position <= ring->limit ? RING_HOLE : RING_CORRUPT;
+    return claimed - position <= ring->limit ? RING_HOLE : RING_CORRUPT;
 }
 
 void ring_take(const struct ring *ring, uint64_t *head, uint64_t cells)
 {
     *head += cells;
-    /* PAIR head: see look_for_room */
-    atomic_store_explicit(&ring->words->head, *head, memory_order_release);
+    /* PAIR head: see ring_head */
+    atomic_store_explicit(ring->head, *head, memory_order_release);
 }
 
 bool ring_skip(const struct ring *ring, uint64_t *head)
@@ -244,8 +291,10 @@ bool ring_withdraw(const struct ring *ring, uint64_t position)
 uint64_t ring_count(const struct ring *ring)
 {
     /* The tail first: a head that is read later is never further behind it than the limit. */
-    uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_relaxed);
-    uint64_t position = ring_head(ring);
+    uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_relaxed) & ~RING_CLOSED;
+    uint64_t base = ring_base(ring), position = ring_head(ring);
+    if (position < base)
+        position = base;
     uint64_t left = tail - position, messages = 0;
     if (left > ring->limit)
         return 0; /* all taken since, or damaged */

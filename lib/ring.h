@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Level 2. The ring: claim, commit, take, skip. Memory only: it asks no system and wakes nobody.
+ * Level 2. A ring: claim, commit, take, skip. Memory only: it asks no system and wakes nobody.
  *
  * Positions count cells and only grow. A sender stores its intent in its own line, claims cells by a
  * CAS on the tail, fills them, and commits by storing the stamp of the first one. The receiver takes
@@ -9,6 +9,9 @@
  *
  * A stamp is  lap + 1 | kind | length : full positions, so that no stamp of an earlier lap is ever
  * taken for one of this. Inner cells of a longer message bear no stamp.
+ *
+ * A bounded channel is one ring. An unbounded one is a chain of them (chain.c): a ring that is closed
+ * takes no more claims, and its position goes on in the next. All have one head.
  */
 #ifndef MPSC_RING_H
 #define MPSC_RING_H
@@ -19,22 +22,29 @@
 
 #include <stdbool.h>
 
+/* Of one process; a copy for each handle. */
 struct ring {
     struct ring_words *words;
-    _Atomic uint64_t *stamps;
-    unsigned char *payload;
+    _Atomic uint64_t *head;
+    unsigned char *stamps;
+    unsigned char *cells;
     uint64_t mask;         /* cells - 1 */
     uint64_t limit;        /* cells that may be claimed at one time */
+    uint64_t max_cells;    /* the same, of the whole chain */
     uint64_t message_size; /* bytes that count as one cell */
     uint64_t stride;
     uint64_t max_length;
+    unsigned number;
     unsigned lap_shift;
     unsigned length_bits;
+    unsigned stamp_shift;
+    uint64_t small; /* a message shorter than this lies in front of its stamp */
 };
 
 enum ring_result {
     RING_OK,
     RING_FULL,
+    RING_ENDED,   /* it is closed: what is to come is in the next */
     RING_EMPTY,   /* nothing is claimed */
     RING_HOLE,    /* claimed, not committed */
     RING_VOID,    /* committed as nothing: pass it */
@@ -48,10 +58,23 @@ struct ring_item {
     bool taken; /* by the mark of a rendezvous */
 };
 
-/* False: the map is too small. */
-bool ring_bind(struct ring *ring, const struct map *map, const struct geometry *geometry);
-/* Which rule the words break; NULL: none. */
-const char *ring_check(const struct ring *ring);
+/* What is known of a ring without its memory: enough for ring_judge. */
+struct ring ring_unbound(const struct geometry *geometry, unsigned number);
+/* Bytes in front of a stamp, for a small message. */
+static inline size_t ring_stamp_offset(const struct ring *ring)
+{
+    return ring->small ? LAYOUT_SMALL : 0;
+}
+/* Ring `number`, which `map` holds, its cells twice. False: the map is too small. */
+bool ring_bind(struct ring *ring, struct header *header, const struct map *map,
+               const struct geometry *geometry, unsigned number);
+/* Which rule the words of a ring of that limit break; NULL: none. */
+const char *ring_check(const struct ring_words *words, const _Atomic uint64_t *head, uint64_t limit);
+/* Where the ring lies in this process. */
+static inline void *ring_memory(const struct ring *ring)
+{
+    return ring->stamps - ring_stamp_offset(ring);
+}
 
 /* Cells that a message takes. */
 static inline uint64_t ring_cells(const struct ring *ring, uint64_t length)
@@ -61,26 +84,39 @@ static inline uint64_t ring_cells(const struct ring *ring, uint64_t length)
     return (length + ring->message_size - 1) / ring->message_size;
 }
 
-static inline unsigned char *ring_payload(const struct ring *ring, uint64_t position)
+static inline uint64_t ring_index(const struct ring *ring, uint64_t position)
 {
-    return ring->payload + (position & ring->mask) * ring->stride;
+    return position & ring->mask;
 }
 
-/* Claims `cells`. `*head` is a head that was seen once. RING_FULL: nothing is claimed, and `*withdrew`
- * says whether an intent was shown for a moment: look for a sleeping receiver then. */
+/* Where a message of that length lies. */
+static inline unsigned char *ring_payload(const struct ring *ring, uint64_t position,
+                                          uint64_t length)
+{
+    if (length < ring->small)
+        return ring->stamps + (ring_index(ring, position) << ring->stamp_shift) - LAYOUT_SMALL;
+    return ring->cells + ring_index(ring, position) * ring->stride;
+}
+
+/* Claims `cells`. `*end` is the end of the room, as it was seen last; 0 is good. RING_FULL, RING_ENDED:
+ * nothing is claimed, and `*withdrew` says whether an intent was shown for a moment: look for a
+ * sleeping receiver then. */
 enum ring_result ring_claim(const struct ring *ring, struct intent *intent, uint64_t cells,
-                            uint64_t *head, uint64_t *position, bool *withdrew);
+                            uint64_t *end, uint64_t *position, bool *withdrew);
 /* Publishes what was claimed as a message; the cells that it does not need become void. */
 void ring_commit(const struct ring *ring, uint64_t position, uint64_t cells, uint64_t length);
 /* Publishes what was claimed as nothing. */
 void ring_cancel(const struct ring *ring, uint64_t position, uint64_t cells);
-/* Is there room for `cells`, as far as one can see? */
+/* Is there room for `cells`, as far as one can see? Or is it closed? */
 bool ring_room(const struct ring *ring, uint64_t cells);
 
 /* What is at the head, or at any position that is not taken yet. RING_OK: a message, in `item`.
  * RING_VOID: `item->cells` to pass. Does not look at the tail: RING_HOLE may also mean empty. */
 enum ring_result ring_look(const struct ring *ring, uint64_t position, struct ring_item *item);
-/* Whether a position without a stamp is claimed: RING_HOLE, RING_EMPTY or RING_CORRUPT. */
+/* The same of a stamp that was read. */
+enum ring_result ring_judge(const struct ring *ring, uint64_t stamp, uint64_t position,
+                            struct ring_item *item);
+/* Whether a position without a stamp is claimed: RING_HOLE, RING_EMPTY, RING_ENDED or RING_CORRUPT. */
 enum ring_result ring_claimed(const struct ring *ring, uint64_t position);
 /* Moves the head past what was copied or passed: the acknowledgement. */
 void ring_take(const struct ring *ring, uint64_t *head, uint64_t cells);
@@ -91,9 +127,14 @@ bool ring_skip(const struct ring *ring, uint64_t *head);
 bool ring_mark(const struct ring *ring, uint64_t position);
 bool ring_withdraw(const struct ring *ring, uint64_t position);
 
+/* No more claims, if the tail is still `tail`, which is not closed. */
+bool ring_close(struct ring_words *words, uint64_t tail);
+
 static inline uint64_t ring_head(const struct ring *ring)
 {
-    return atomic_load_explicit(&ring->words->head, memory_order_acquire);
+    /* PAIR head: what the receiver copied out is copied before we write there again (ring_take ->
+     * ring_head) */
+    return atomic_load_explicit(ring->head, memory_order_acquire);
 }
 
 /* Committed messages between head and tail; bounded by the number of cells. */

@@ -44,39 +44,83 @@ mpsc_status segment_status(int error)
 
 /* ---- mapping */
 
+struct chain segment_chain(const struct segment *segment)
+{
+    return (struct chain){&segment->registry, &segment->geometry};
+}
+
 static mpsc_status bind(struct segment *segment)
 {
     struct registry *registry = &segment->registry;
     segment->header = map_at(&segment->tables, 0, sizeof(struct header));
     if (!segment->header ||
-        !registry_bind(registry, &segment->tables, segment->fd, segment->geometry.page_size) ||
-        !ring_bind(&segment->ring, &segment->ring_map, &segment->geometry))
+        !registry_bind(registry, &segment->tables, segment->fd, segment->geometry.page_size))
         return MPSC_CORRUPT;
     registry->durable = segment->identity.durable;
     return MPSC_OK;
 }
 
-static mpsc_status map_all(struct segment *segment, bool writable)
+static mpsc_status map_tables(struct segment *segment)
 {
-    const struct geometry *geometry = &segment->geometry;
-    size_t twice = (size_t)(geometry->cells * geometry->stride);
-    void *tables, *ring;
-    int error = os_map(segment->fd, 0, (size_t)geometry->ring_offset, writable, &tables);
+    size_t size = (size_t)segment->geometry.ring_offset;
+    void *tables;
+    int error = os_map(segment->fd, 0, size, &tables);
     if (error)
         return segment_status(error);
-    segment->tables = (struct map){tables, (size_t)geometry->ring_offset};
-    error = os_map_mirrored(segment->fd, geometry->ring_offset, (size_t)geometry->ring_size, twice,
-                            writable, &ring);
-    if (error)
-        return segment_status(error);
-    segment->ring_map = (struct map){ring, (size_t)geometry->ring_size + twice};
+    segment->tables = (struct map){tables, size};
     return bind(segment);
+}
+
+static size_t twice(const struct segment *segment, const struct ring_place *place)
+{
+    return (size_t)(place->cells * segment->geometry.stride);
+}
+
+static mpsc_status map_ring(struct segment *segment, unsigned number)
+{
+    struct ring_place place = geometry_place(&segment->geometry, number);
+    size_t once = (size_t)place.size, again = twice(segment, &place);
+    struct os_file file;
+    void *mapped;
+    if (!registry_file(&segment->registry, &file))
+        return MPSC_DENIED;
+    if (file.size < place.offset + place.size)
+        return MPSC_CORRUPT; /* behind the end of a file there is SIGBUS */
+    int error = os_map_mirrored(segment->fd, place.offset, once, again, &mapped);
+    if (error)
+        return segment_status(error);
+    segment->ring_maps[number] = (struct map){mapped, once + again};
+    return MPSC_OK;
+}
+
+mpsc_status segment_ring(struct segment *segment, unsigned number, struct ring *ring)
+{
+    mpsc_status status = MPSC_OK;
+    if (number >= segment->geometry.rings)
+        return MPSC_CORRUPT;
+    if (!segment->ring_maps[number].base)
+        status = map_ring(segment, number);
+    if (!status && !ring_bind(ring, segment->header, &segment->ring_maps[number],
+                              &segment->geometry, number))
+        status = MPSC_CORRUPT;
+    return status;
+}
+
+/* The tables, and the ring that is needed first. */
+static mpsc_status map_all(struct segment *segment, unsigned (*first)(const struct chain *))
+{
+    mpsc_status status = map_tables(segment);
+    if (status)
+        return status;
+    struct chain chain = segment_chain(segment);
+    return segment_ring(segment, first(&chain), &segment->ring);
 }
 
 void segment_close(struct segment *segment)
 {
     os_unmap(segment->tables.base, segment->tables.size);
-    os_unmap(segment->ring_map.base, segment->ring_map.size);
+    for (unsigned i = 0; i < RINGS_MOST; i++)
+        os_unmap(segment->ring_maps[i].base, segment->ring_maps[i].size);
     /* Not a stranger's descriptor that got our number. */
     if (!segment->registry.header || registry_has_descriptor(&segment->registry))
         os_close(segment->fd);
@@ -123,12 +167,12 @@ static struct identity identity_of(const char *name, const mpsc_options *options
     return identity;
 }
 
-/* Memory for the header, the first page of each table, and the ring: what is promised is there. */
+/* Memory for the header, the first page of each table, and the first ring: what is promised is there. */
 static int commit_all(const struct segment *segment)
 {
-    const struct geometry *geometry = &segment->geometry;
-    uint64_t page = geometry->page_size;
-    int error = os_shm_resize(segment->fd, geometry->file_size);
+    struct ring_place first = geometry_place(&segment->geometry, 0);
+    uint64_t page = segment->geometry.page_size;
+    int error = os_shm_resize(segment->fd, first.offset + first.size);
     if (!error)
         error = os_shm_commit(segment->fd, 0, page);
     if (!error)
@@ -136,14 +180,16 @@ static int commit_all(const struct segment *segment)
     if (!error)
         error = os_shm_commit(segment->fd, LAYOUT_ENDPOINTS, page);
     if (!error)
-        error = os_shm_commit(segment->fd, geometry->ring_offset, geometry->ring_size);
+        error = os_shm_commit(segment->fd, first.offset, first.size);
     return error;
 }
 
 static mpsc_status format(struct segment *segment)
 {
     struct header *header = segment->header;
+    struct chain chain = segment_chain(segment);
     uint32_t page = segment->geometry.page_size;
+    chain_format(&chain);
     atomic_init(&header->process_high, page / (uint32_t)sizeof(struct process));
     atomic_init(&header->endpoint_high, page / (uint32_t)sizeof(struct endpoint));
     if (!control_format(&header->control) || !condvar_format(&header->arrived) ||
@@ -171,7 +217,7 @@ mpsc_status segment_create(const char *name, const mpsc_options *options, struct
         return segment_status(made.fd);
     status = segment_status(commit_all(&made));
     if (!status)
-        status = map_all(&made, true);
+        status = map_all(&made, chain_oldest);
     if (!status)
         status = format(&made);
     if (status)
@@ -208,38 +254,54 @@ static mpsc_status read_identity(struct segment *segment)
     return MPSC_OK;
 }
 
-static mpsc_status validate(struct segment *segment, const struct os_file *file, bool any_owner)
+mpsc_status segment_identify(int fd, bool any_owner, struct segment *segment)
 {
-    if (!file->regular)
+    struct os_file file;
+    *segment = (struct segment){.fd = fd};
+    int error = os_file_status(fd, &file);
+    if (error)
+        return segment_status(error);
+    if (!file.regular)
         return MPSC_CORRUPT;
-    if (!any_owner && file->owner != 0 && file->owner != os_effective_user())
+    if (!any_owner && file.owner != 0 && file.owner != os_effective_user())
         return MPSC_DENIED;
     mpsc_status status = read_identity(segment);
-    if (!status && file->size != segment->geometry.file_size)
+    /* After the identity: the file may be growing. */
+    if (!status && (os_file_status(fd, &file) || !geometry_fits(&segment->geometry, file.size)))
         status = MPSC_CORRUPT;
     return status;
 }
 
-/* Has the file the memory that it must have? A sparse copy has not, and reading what is not there
- * would take it, or be SIGBUS where there is none left. */
-static bool has_its_memory(const struct segment *segment)
+bool segment_has_its_memory(const struct segment *segment)
 {
-    const struct geometry *geometry = &segment->geometry;
-    uint64_t needed =
-        geometry->page_size + registry_memory(&segment->registry) + geometry->ring_size;
-    struct os_file file; /* after the tables, which may be growing */
-    return os_file_status(segment->fd, &file) == 0 && file.allocated >= needed;
+    struct chain chain = segment_chain(segment);
+    uint64_t tables = segment->geometry.page_size + registry_memory(&segment->registry);
+    uint64_t before = chain_memory(&chain);
+    struct os_file file;
+    if (os_file_status(segment->fd, &file))
+        return false;
+    /* Tables only grow; a ring may come or go meanwhile. */
+    uint64_t after = chain_memory(&chain);
+    return file.allocated >= tables + (before < after ? before : after);
 }
 
-mpsc_status segment_adopt(int fd, bool any_owner, bool writable, struct segment *segment)
+/* Words that are read one after the other while the channel is in use may contradict each other, but
+ * hardly time and again. */
+static bool is_sound(const struct segment *segment)
 {
-    struct segment opened = {.fd = fd};
-    struct os_file file;
-    int error = os_file_status(fd, &file);
-    mpsc_status status = error ? segment_status(error) : validate(&opened, &file, any_owner);
+    for (int i = 0; i < SEGMENT_LOOKS; i++)
+        if (segment_has_its_memory(segment) && !segment_check(segment))
+            return true;
+    return false;
+}
+
+mpsc_status segment_adopt(int fd, bool any_owner, struct segment *segment)
+{
+    struct segment opened;
+    mpsc_status status = segment_identify(fd, any_owner, &opened);
     if (!status)
-        status = map_all(&opened, writable);
-    if (!status && (!has_its_memory(&opened) || segment_check(&opened)))
+        status = map_all(&opened, chain_newest);
+    if (!status && !is_sound(&opened))
         status = MPSC_CORRUPT;
     if (status)
         segment_close(&opened);
@@ -248,10 +310,10 @@ mpsc_status segment_adopt(int fd, bool any_owner, bool writable, struct segment 
     return status;
 }
 
-mpsc_status segment_open(const char *name, bool any_owner, bool writable, struct segment *segment)
+mpsc_status segment_open(const char *name, bool any_owner, struct segment *segment)
 {
-    int fd = os_shm_open(name, writable);
-    return fd < 0 ? segment_status(fd) : segment_adopt(fd, any_owner, writable, segment);
+    int fd = os_shm_open(name, true);
+    return fd < 0 ? segment_status(fd) : segment_adopt(fd, any_owner, segment);
 }
 
 mpsc_status segment_agrees(const struct segment *segment, const mpsc_options *options)
@@ -279,14 +341,17 @@ mpsc_status segment_agrees(const struct segment *segment, const mpsc_options *op
 
 const char *segment_check(const struct segment *segment)
 {
+    struct chain chain = segment_chain(segment);
     const char *broken = registry_check(&segment->registry);
-    return broken ? broken : ring_check(&segment->ring);
+    return broken ? broken : chain_check(&chain);
 }
 
 void segment_repair(const struct segment *segment)
 {
     /* Every step of a control operation commits with one word in a table; what follows from the
      * tables is made anew. */
+    struct chain chain = segment_chain(segment);
+    chain_repair(&chain);
     registry_recount(&segment->registry);
     registry_tell(&segment->registry);
     atomic_fetch_add_explicit(&segment->header->repairs, 1, memory_order_relaxed);

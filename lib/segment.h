@@ -6,6 +6,7 @@
 #ifndef MPSC_SEGMENT_H
 #define MPSC_SEGMENT_H
 
+#include "chain.h"
 #include "control.h"
 #include "geometry.h"
 #include "registry.h"
@@ -13,13 +14,19 @@
 
 struct segment {
     int fd; /* without locks of its own: for asking about locks, and to open more */
-    struct map tables, ring_map;
-    struct identity identity; /* a copy */
+    struct map tables;
+    struct map ring_maps[RINGS_MOST]; /* of those that were needed so far */
+    struct identity identity;         /* a copy */
     struct geometry geometry;
     struct header *header;
     struct registry registry;
-    struct ring ring;
+    struct ring ring; /* the one that was needed first; the only one of a bounded channel */
 };
+
+/* Looks at its chain of rings. */
+struct chain segment_chain(const struct segment *segment);
+/* One ring of it, mapped now if it was not. Not for two threads at once. */
+mpsc_status segment_ring(struct segment *segment, unsigned number, struct ring *ring);
 
 /* The options of a channel that is not there yet: what was left open becomes definite. */
 mpsc_status segment_defaults(mpsc_options *options);
@@ -29,9 +36,16 @@ mpsc_status segment_create(const char *name, const mpsc_options *options, struct
 /* Gives it its name. MPSC_EXISTS if that is taken. */
 mpsc_status segment_publish(const struct segment *segment, const char *name);
 /* Opens, validates and maps; takes no part. */
-mpsc_status segment_open(const char *name, bool any_owner, bool writable, struct segment *segment);
+mpsc_status segment_open(const char *name, bool any_owner, struct segment *segment);
 /* The same of a descriptor, which becomes the segment's, also on failure. */
-mpsc_status segment_adopt(int fd, bool any_owner, bool writable, struct segment *segment);
+mpsc_status segment_adopt(int fd, bool any_owner, struct segment *segment);
+/* Its identity and geometry, by reading alone; nothing is mapped. */
+mpsc_status segment_identify(int fd, bool any_owner, struct segment *segment);
+/* How often one looks at words that seem to contradict each other. */
+enum { SEGMENT_LOOKS = 20 };
+/* Has the file the memory that it must have? A sparse copy has not, and reading what is not there
+ * would take it, or be SIGBUS where there is none left. */
+bool segment_has_its_memory(const struct segment *segment);
 void segment_close(struct segment *segment);
 
 /* Does what was set agree with the channel? */

@@ -17,8 +17,8 @@ struct claim {
 
 struct mpsc_sender {
     struct handle handle;
-    struct ring ring; /* a copy */
-    uint64_t head;    /* as last seen */
+    struct ring ring; /* a copy: the newest, as far as it knows */
+    uint64_t room;    /* the end of the room in it, as last seen */
     uint64_t end;     /* behind the last message that was sent */
     uint64_t sent;
     /* The loan that is out. */
@@ -43,8 +43,7 @@ static void reset(struct handle *handle)
 {
     mpsc_sender *tx = (mpsc_sender *)handle;
     tx->ring = handle->segment->ring;
-    tx->head = ring_head(&tx->ring);
-    tx->end = tx->sent = 0;
+    tx->room = tx->end = tx->sent = 0;
     tx->loan = NULL;
 }
 
@@ -161,7 +160,7 @@ static enum ring_result claim_once(mpsc_sender *tx, struct claim *claim)
 {
     bool withdrew;
     enum ring_result result = ring_claim(&tx->ring, &tx->handle.endpoint->intent, claim->cells,
-                                         &tx->head, &claim->position, &withdrew);
+                                         &tx->room, &claim->position, &withdrew);
     /* The receiver may be asleep over a hole that the intent seemed to cover for a moment. */
     if (result != RING_OK && withdrew)
         condvar_notify(&header_of(tx)->arrived);
@@ -216,10 +215,54 @@ static mpsc_status claim_offered(mpsc_sender *tx, struct claim *claim)
     return result == RING_FULL ? MPSC_FULL : MPSC_CORRUPT;
 }
 
+/* The ring is full, or closed: goes on in the newest, which is made larger if need be. */
+static mpsc_status follow_chain(mpsc_sender *tx, const struct claim *claim)
+{
+    struct chain chain = segment_chain(tx->handle.segment);
+    mpsc_status status = MPSC_OK;
+    if (chain_newest(&chain) == tx->ring.number)
+        status = attachment_grow(&tx->handle, claim->cells);
+    if (!status)
+        status = attachment_ring(&tx->handle, chain_newest(&chain), &tx->ring);
+    tx->room = 0;
+    return status;
+}
+
+/* An unbounded channel's claim waits for nothing but whoever else is making room. */
+static mpsc_status claim_growing(mpsc_sender *tx, uint64_t nanoseconds, struct claim *claim)
+{
+    uint64_t deadline = nanoseconds == WAIT_NEVER ? 0 : wait_deadline(nanoseconds);
+    for (;;) {
+        mpsc_status status = follow_chain(tx, claim);
+        if (status == MPSC_BUSY && os_now() >= deadline)
+            return no_room(tx, nanoseconds == WAIT_NEVER ? MPSC_FULL : MPSC_TIMEOUT);
+        if (status && status != MPSC_BUSY)
+            return no_room(tx, status);
+        switch (claim_once(tx, claim)) {
+        case RING_OK:
+            return MPSC_OK;
+        case RING_CORRUPT:
+            return MPSC_CORRUPT;
+        default:
+            break; /* others were faster */
+        }
+    }
+}
+
+static bool is_unbounded(const mpsc_sender *tx)
+{
+    return geometry_is_unbounded(&tx->handle.segment->geometry);
+}
+
+static mpsc_status claim_ended(mpsc_sender *tx, uint64_t nanoseconds, struct claim *claim)
+{
+    return is_unbounded(tx) ? claim_growing(tx, nanoseconds, claim) : MPSC_CORRUPT;
+}
+
 static mpsc_status claim_full(mpsc_sender *tx, uint64_t nanoseconds, struct claim *claim)
 {
-    if (tx->handle.segment->geometry.bound == GEOMETRY_UNBOUNDED)
-        return no_room(tx, MPSC_NO_SPACE);
+    if (is_unbounded(tx))
+        return claim_growing(tx, nanoseconds, claim);
     if (nanoseconds == WAIT_NEVER)
         return no_room(tx, MPSC_FULL);
     return claim_waiting(tx, nanoseconds, claim);
@@ -235,10 +278,16 @@ static inline mpsc_status claim_cells(mpsc_sender *tx, size_t length, uint64_t n
         return MPSC_DISCONNECTED;
     if (nanoseconds == WAIT_NEVER && handle_is_rendezvous(&tx->handle))
         return claim_offered(tx, claim);
-    enum ring_result result = claim_once(tx, claim);
-    if (result == RING_OK)
+    switch (claim_once(tx, claim)) {
+    case RING_OK:
         return MPSC_OK;
-    return result == RING_FULL ? claim_full(tx, nanoseconds, claim) : MPSC_CORRUPT;
+    case RING_FULL:
+        return claim_full(tx, nanoseconds, claim);
+    case RING_ENDED:
+        return claim_ended(tx, nanoseconds, claim);
+    default:
+        return MPSC_CORRUPT;
+    }
 }
 
 /* ---- commit */
@@ -285,7 +334,7 @@ static inline mpsc_status send(mpsc_sender *tx, const void *message, size_t leng
     if (status)
         return status;
     if (length)
-        memcpy(ring_payload(&tx->ring, claim.position), message, length);
+        memcpy(ring_payload(&tx->ring, claim.position, length), message, length);
     commit(tx, &claim, length);
     return handle_is_rendezvous(&tx->handle) ? finish(tx, &claim, nanoseconds) : MPSC_OK;
 }
@@ -322,7 +371,7 @@ static void *loan(mpsc_sender *tx, size_t length, uint64_t nanoseconds, mpsc_sta
         offer_done(registry_of(tx));
     tx->loan_claim.offered = false;
     tx->loan_length = length;
-    tx->loan = ring_payload(&tx->ring, tx->loan_claim.position);
+    tx->loan = ring_payload(&tx->ring, tx->loan_claim.position, length);
     return tx->loan;
 }
 
@@ -372,6 +421,10 @@ mpsc_status mpsc_send_loan(mpsc_sender *tx, void *loan, size_t length)
         return status;
     }
     tx->loan = NULL;
+    /* What has shrunk so much lies elsewhere. */
+    unsigned char *place = ring_payload(&tx->ring, tx->loan_claim.position, length);
+    if (place != loan)
+        memcpy(place, loan, length);
     commit(tx, &tx->loan_claim, length);
     return handle_is_rendezvous(&tx->handle) ? hand_over(tx, &tx->loan_claim, MPSC_FOREVER)
                                              : MPSC_OK;

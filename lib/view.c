@@ -2,27 +2,157 @@
 #include "view.h"
 #include "seat.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* ---- a copy of the tables */
+
+static bool read_range(const struct view *view, uint64_t offset, uint64_t length)
+{
+    unsigned char *bytes = map_at(&view->segment.tables, offset, length);
+    return bytes && os_read_at(view->segment.fd, bytes, (size_t)length, offset) == 0;
+}
+
+static mpsc_status make_room(struct view *view)
+{
+    struct segment *segment = &view->segment;
+    size_t size = (size_t)segment->geometry.ring_offset;
+    segment->tables = (struct map){calloc(1, size), size};
+    if (!segment->tables.base)
+        return MPSC_NO_MEMORY;
+    segment->header = map_at(&segment->tables, 0, sizeof(struct header));
+    if (!registry_bind(&segment->registry, &segment->tables, segment->fd,
+                       segment->geometry.page_size))
+        return MPSC_CORRUPT;
+    segment->registry.durable = segment->identity.durable;
+    return MPSC_OK;
+}
+
+static bool copy_tables(struct view *view)
+{
+    const struct registry *registry = &view->segment.registry;
+    return read_range(view, 0, sizeof(struct header)) &&
+           segment_has_its_memory(&view->segment) &&
+           read_range(view, LAYOUT_PROCESSES,
+                      registry_process_high(registry) * sizeof(struct process)) &&
+           read_range(view, LAYOUT_ENDPOINTS,
+                      registry_endpoint_high(registry) * sizeof(struct endpoint));
+}
+
+/* See is_sound in segment.c. */
+static mpsc_status copy_what_is_sound(struct view *view)
+{
+    for (int i = 0; i < SEGMENT_LOOKS; i++)
+        if (copy_tables(view) && !view_check(view))
+            return MPSC_OK;
+    return MPSC_CORRUPT;
+}
 
 mpsc_status view_adopt(int fd, struct view *view)
 {
-    return segment_adopt(fd, true, false, &view->segment);
+    struct view made = {.segment.fd = fd};
+    mpsc_status status = segment_identify(fd, true, &made.segment);
+    if (!status)
+        status = make_room(&made);
+    if (!status)
+        status = copy_what_is_sound(&made);
+    if (status)
+        view_close(&made);
+    else
+        *view = made;
+    return status;
 }
 
 mpsc_status view_open(const char *name, struct view *view)
 {
-    return segment_open(name, true, false, &view->segment);
+    int fd = os_shm_open(name, false);
+    return fd < 0 ? segment_status(fd) : view_adopt(fd, view);
 }
 
 void view_close(struct view *view)
 {
-    segment_close(&view->segment);
+    free(view->segment.tables.base);
+    os_close(view->segment.fd);
+    *view = (struct view){.segment.fd = -1};
 }
 
 const char *view_check(const struct view *view)
 {
     return segment_check(&view->segment);
 }
+
+/* ---- what is queued */
+
+/* Stamps of a ring, some at a time. */
+struct stamps {
+    const struct segment *segment;
+    struct ring ring;
+    struct ring_place place;
+    unsigned char bytes[4096];
+    uint64_t begin, end; /* in the ring's memory; what `bytes` hold */
+};
+
+static bool read_stamp(struct stamps *stamps, uint64_t position, uint64_t *stamp)
+{
+    const struct ring *ring = &stamps->ring;
+    uint64_t at = (ring_index(ring, position) << ring->stamp_shift) + ring_stamp_offset(ring);
+    if (at < stamps->begin || at >= stamps->end) {
+        uint64_t left = stamps->place.cells_offset - at;
+        uint64_t length = left < sizeof stamps->bytes ? left : sizeof stamps->bytes;
+        if (os_read_at(stamps->segment->fd, stamps->bytes, (size_t)length,
+                       stamps->place.offset + at) != 0)
+            return false;
+        stamps->begin = at;
+        stamps->end = at + length;
+    }
+    memcpy(stamp, stamps->bytes + (at - stamps->begin), sizeof *stamp);
+    return true;
+}
+
+static uint64_t count_between(struct stamps *stamps, uint64_t position, uint64_t end)
+{
+    uint64_t messages = 0, stamp;
+    if (end - position > stamps->place.limit)
+        return 0; /* all taken since, or damaged */
+    while (position < end && read_stamp(stamps, position, &stamp)) {
+        struct ring_item item = {.cells = 1};
+        enum ring_result result = ring_judge(&stamps->ring, stamp, position, &item);
+        if (result == RING_CORRUPT)
+            break;
+        messages += result == RING_OK;
+        position += item.cells;
+    }
+    return messages;
+}
+
+static uint64_t count_in_ring(const struct segment *segment, unsigned number, uint64_t head)
+{
+    const struct ring_words *words = &segment->header->rings[number];
+    struct stamps stamps = {
+        .segment = segment,
+        .ring = ring_unbound(&segment->geometry, number),
+        .place = geometry_place(&segment->geometry, number),
+    };
+    uint64_t base = atomic_load_explicit(&words->base, memory_order_relaxed);
+    uint64_t tail = atomic_load_explicit(&words->tail, memory_order_acquire) & ~RING_CLOSED;
+    return count_between(&stamps, head < base ? base : head, tail);
+}
+
+uint64_t view_queued(const struct segment *segment)
+{
+    struct chain chain = segment_chain(segment);
+    uint64_t head = atomic_load_explicit(&segment->header->head, memory_order_acquire);
+    unsigned number = chain_oldest(&chain);
+    uint64_t messages = 0;
+    for (unsigned i = 0; i < segment->geometry.rings; i++) {
+        messages += count_in_ring(segment, number, head);
+        if (!chain_next(&chain, number, &number))
+            break;
+    }
+    return messages;
+}
+
+/* ---- who is there */
 
 unsigned view_endpoints(const struct view *view)
 {
@@ -76,8 +206,8 @@ void view_stats(const struct view *view, mpsc_stats *stats)
     const struct header *header = segment->header;
     struct os_file file = {0};
     os_file_status(segment->fd, &file);
-    uint64_t received = atomic_load_explicit(&segment->ring.words->received, memory_order_relaxed);
-    uint64_t queued = ring_count(&segment->ring);
+    uint64_t received = atomic_load_explicit(&header->received, memory_order_relaxed);
+    uint64_t queued = view_queued(segment);
     *stats = (mpsc_stats){
         .message_size = segment->geometry.message_size,
         .bound = segment->geometry.bound,

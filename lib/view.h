@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Level 6. A look at a segment by somebody who takes no part: it maps for reading only, takes no
- * lock and has no slot, so it cannot disturb what it looks at.
+ * Level 6. A look at a segment by somebody who takes no part. It reads the file and maps nothing, takes
+ * no lock and has no slot: it cannot disturb what it looks at, and whatever becomes of the file
+ * meanwhile cannot harm it.
  */
 #ifndef MPSC_VIEW_H
 #define MPSC_VIEW_H
 
 #include "segment.h"
 
+/* The tables are a copy of one moment; who lives, and what is queued, is asked when it is asked for. */
 struct view {
     struct segment segment;
 };
@@ -34,5 +36,8 @@ unsigned view_endpoints(const struct view *view);
 bool view_endpoint(const struct view *view, unsigned index, struct view_endpoint *endpoint);
 /* Which rule the segment breaks, NULL: none. */
 const char *view_check(const struct view *view);
+
+/* Messages that are queued in a segment, read from its file. */
+uint64_t view_queued(const struct segment *segment);
 
 #endif

@@ -499,7 +499,7 @@ static void a_fork_does_not_wait_for_a_dead_owner(void)
     const char *name = channel_name();
     mpsc_sender *tx = open_tx(name, 8, 4);
     struct segment segment;
-    assert_status(segment_open(name, false, true, &segment), MPSC_OK);
+    assert_status(segment_open(name, false, &segment), MPSC_OK);
     assert_false(registry_slot_alive(&segment.registry, 1));
     atomic_store(&segment.header->control.owner, word_of(1, 12345));
     worker w = worker_start(PROCESSES, does_nothing, NULL);

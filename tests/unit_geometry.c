@@ -25,12 +25,12 @@ static void sizes_follow_from_four_numbers(void)
         {8, 257, 0, 4096, 257, 512, 16},
         {40, 4096, 0, 4096, 4096, 4096, 48},
         {64, 3, 64, 4096, 3, 4, 1024}, /* a bound needs no limit in bytes */
-        {64, UNBOUNDED, 0, 4096, 65536, 65536, 64},
-        {8, UNBOUNDED, 0, 4096, 524288, 524288, 16},
-        {1, UNBOUNDED, 0, 4096, 524288, 524288, 16},
-        {KIB * KIB, UNBOUNDED, 0, 4096, 16, 16, KIB * KIB},
-        {64, UNBOUNDED, 640, 4096, 10, 16, 256},
-        {64, UNBOUNDED, 64, 4096, 1, 1, 4096},
+        {64, UNBOUNDED, 0, 4096, 64, 64, 64}, /* its first ring */
+        {64, UNBOUNDED, 0, 65536, 1024, 1024, 64},
+        {48, UNBOUNDED, 0, 4096, 64, 64, 64},
+        {8, UNBOUNDED, 0, 4096, 256, 256, 16},
+        {1, UNBOUNDED, 0, 4096, 256, 256, 16},
+        {KIB * KIB, UNBOUNDED, 0, 4096, 2, 2, KIB * KIB},
         {256, 4 * GIB, 0, 4096, 4 * GIB, 4 * GIB, 256},
         {KIB * GIB, 1, 0, 4096, 1, 1, KIB * GIB},
     };
@@ -42,7 +42,39 @@ static void sizes_follow_from_four_numbers(void)
         assert_int_equal(g.limit, rows[i].limit);
         assert_int_equal(g.cells, rows[i].cells);
         assert_int_equal(g.stride, rows[i].stride);
-        assert_int_equal(g.max_length, rows[i].limit * rows[i].message_size);
+        if (rows[i].bound != UNBOUNDED) {
+            assert_int_equal(g.rings, 1);
+            assert_int_equal(g.max_cells, rows[i].limit);
+            assert_int_equal(g.max_length, rows[i].limit * rows[i].message_size);
+        }
+    }
+}
+
+/* How much an unbounded channel holds at most, in how many rings. */
+static void an_unbounded_channel_ends_somewhere(void)
+{
+    static const struct {
+        uint64_t message_size, max_bytes, max_cells, max_length;
+        unsigned rings;
+    } rows[] = {
+        {64, 64, 1, 64, 1},
+        {64, 640, 10, 640, 1},
+        {64, 64 * 64, 64, 4096, 1},
+        {64, 64 * 65, 65, 4160, 2},
+        {64, 64 * 1000 + 63, 1000, 64000, 5},
+        {64, 0, UINT64_MAX, UINT32_MAX, 27},
+        {8, 0, UINT64_MAX, UINT32_MAX, 25},
+        {GIB, 0, UINT64_MAX, UINT32_MAX, 10},
+        {GIB, GIB, 1, GIB, 1},
+        {KIB * GIB / 2, 0, UINT64_MAX, UINT32_MAX, 1},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct geometry g;
+        assert_status(geometry_of(rows[i].message_size, UNBOUNDED, rows[i].max_bytes, 4096, &g),
+                      MPSC_OK);
+        assert_int_equal(g.max_cells, rows[i].max_cells);
+        assert_int_equal(g.max_length, rows[i].max_length);
+        assert_int_equal(g.rings, rows[i].rings);
     }
 }
 
@@ -64,7 +96,7 @@ static void sizes_that_cannot_be_are_refused(void)
         {1, UINT64_MAX - 1, 0, 4096, MPSC_LIMIT},
         {257, 4 * GIB, 0, 4096, MPSC_LIMIT},
         {KIB * GIB, 2, 0, 4096, MPSC_LIMIT},
-        {KIB * GIB, UNBOUNDED, 0, 4096, MPSC_LIMIT},
+        {KIB * GIB, UNBOUNDED, 0, 4096, MPSC_LIMIT}, /* two must fit */
         {KIB * GIB + 1, 1, 0, 4096, MPSC_LIMIT},
         {KIB * GIB + 1, 0, 0, 4096, MPSC_LIMIT},
         {UINT64_MAX, UNBOUNDED, 0, 4096, MPSC_LIMIT},
@@ -87,14 +119,26 @@ static void geometry_must_hold(const struct geometry *g)
     assert_int_equal(g->cells, UINT64_C(1) << g->lap_shift);
     assert_in_range(g->limit, g->cells / 2 + 1, g->cells);
     assert_true(g->stride % 16 == 0 && g->stride >= g->message_size);
-    assert_true(g->cells * g->stride % page == 0 && g->cells_offset % page == 0);
-    assert_true(g->stamps_offset >= sizeof(struct ring_words) && g->stamps_offset % page == 0);
-    assert_true(g->stamps_offset + g->cells * sizeof(uint64_t) <= g->cells_offset);
-    assert_int_equal(g->ring_size, g->cells_offset + g->cells * g->stride);
     assert_int_equal(g->ring_offset, LAYOUT_NEWS + PROCESS_SLOTS * page);
-    assert_int_equal(g->file_size, g->ring_offset + g->ring_size);
-    /* A stamp has room for both, its kind, and a number of laps that nobody lives to see. */
-    assert_true(g->max_length >> g->length_bits == 0 && g->cells >> g->length_bits == 0);
+    assert_true(g->stamp_shift == (g->message_size <= 8 ? 4 : 3));
+    assert_in_range(g->rings, 1, RINGS_MOST);
+    uint64_t end = g->ring_offset, cells = g->cells;
+    for (unsigned i = 0; i < g->rings; i++, cells *= 2) {
+        struct ring_place place = geometry_place(g, i);
+        assert_int_equal(place.offset, end);
+        assert_int_equal(place.cells, cells);
+        assert_int_equal(place.cells, UINT64_C(1) << place.lap_shift);
+        assert_int_equal(place.limit, g->bound == UNBOUNDED ? cells : g->limit);
+        assert_true(place.cells * g->stride % page == 0 && place.cells_offset % page == 0);
+        assert_true(place.cells << g->stamp_shift <= place.cells_offset);
+        assert_int_equal(place.size, place.cells_offset + place.cells * g->stride);
+        end += place.size;
+        assert_true(geometry_fits(g, end));
+        assert_false(geometry_fits(g, end - 1) || geometry_fits(g, end + 1));
+        /* A stamp has room for both, its kind, and a number of laps that nobody lives to see. */
+        assert_true(g->max_length >> g->length_bits == 0 && place.cells >> g->length_bits == 0);
+    }
+    assert_false(geometry_fits(g, g->ring_offset));
     assert_true(g->length_bits <= 41);
 }
 
@@ -120,6 +164,7 @@ int main(void)
     static const struct test tests[] = {
         TEST(sizes_follow_from_four_numbers),
         TEST(sizes_that_cannot_be_are_refused),
+        TEST(an_unbounded_channel_ends_somewhere),
         TEST(sizes_fit_together),
     };
     return harness_main("unit_geometry", tests, sizeof tests / sizeof *tests);

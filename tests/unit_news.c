@@ -26,7 +26,7 @@ static struct paper *paper_new(void)
     size_t size = os_page_size();
     paper->fd = os_shm_create(0600);
     assert_int_equal(os_shm_resize(paper->fd, size), 0);
-    assert_int_equal(os_map(paper->fd, 0, size, true, &paper->page), 0);
+    assert_int_equal(os_map(paper->fd, 0, size, &paper->page), 0);
     paper->word = (atomic_uint *)(void *)((char *)paper->page + size - OS_NEWS_SIZE);
     return paper;
 }

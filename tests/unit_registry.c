@@ -355,7 +355,7 @@ static void memory_must_be_exact(const struct segment *segment, unsigned process
         (1 + processes) * os_page_size() +
             pages_of(registry_process_high(&segment->registry), sizeof(struct process)) +
             pages_of(registry_endpoint_high(&segment->registry), sizeof(struct endpoint)) +
-            segment->geometry.ring_size);
+            geometry_place(&segment->geometry, 0).size);
 }
 
 static void endpoints_grow_by_pages(void)

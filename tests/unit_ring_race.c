@@ -105,7 +105,7 @@ static int claims_and_commits(void *argument)
         uint64_t cells = 1 + chance(&state) % crowd->cells_most;
         uint64_t length = (cells - 1) * ring->message_size + sizeof(uint64_t);
         wait_for_room(crowd, intent, cells, &seen, &position);
-        unsigned char *payload = ring_payload(ring, position);
+        unsigned char *payload = ring_payload(ring, position, length);
         pattern_fill(payload, length, i);
         memcpy(payload, &(uint64_t){mine << 32 | i}, sizeof(uint64_t));
         ring_commit(ring, position, cells, length);
@@ -139,7 +139,7 @@ static uint64_t crowd_take(struct crowd *crowd)
     unsigned char message[64];
     assert_int_equal(ring_look(&box->ring, box->head, &item), RING_OK);
     assert_in_range(item.length, sizeof number, sizeof message);
-    memcpy(message, ring_payload(&box->ring, box->head), item.length);
+    memcpy(message, ring_payload(&box->ring, box->head, item.length), item.length);
     ring_take(&box->ring, &box->head, item.cells);
     memcpy(&number, message, sizeof number);
     for (size_t i = sizeof number; i < item.length; i++)
@@ -221,7 +221,7 @@ struct overtaken {
 static int claims_in_steps(void *argument)
 {
     struct overtaken *o = argument;
-    uint64_t seen = o->box->head, position;
+    uint64_t seen = 0, position;
     steps_begin(&o->steps);
     enum ring_result result =
         ring_claim(&o->box->ring, &o->intent, 1, &seen, &position, &o->withdrew);

@@ -70,10 +70,10 @@ static void what_was_made_can_be_opened(void)
     assert_status(segment_create(name, &options, &made), MPSC_OK);
     assert_null(segment_check(&made));
     assert_false(name_exists(name));
-    assert_status(segment_open(name, false, true, &opened), MPSC_NOT_FOUND);
+    assert_status(segment_open(name, false, &opened), MPSC_NOT_FOUND);
     assert_status(segment_publish(&made, name), MPSC_OK);
     assert_status(segment_publish(&made, name), MPSC_EXISTS);
-    assert_status(segment_open(name, false, true, &opened), MPSC_OK);
+    assert_status(segment_open(name, false, &opened), MPSC_OK);
     assert_null(segment_check(&opened));
     assert_memory_equal(&opened.identity, &made.identity, sizeof made.identity);
     assert_memory_equal(&opened.identity, opened.header, sizeof opened.identity);
@@ -86,7 +86,7 @@ static void what_was_made_can_be_opened(void)
     assert_false(registry_is_durable(&opened.registry));
     assert_int_equal(os_file_status(made.fd, &file), 0);
     assert_int_equal(file.permissions, 0640);
-    assert_int_equal(file.size, made.geometry.file_size);
+    assert_int_equal(file.size, geometry_place(&made.geometry, 0).offset + geometry_place(&made.geometry, 0).size);
     segment_close(&opened);
     segment_close(&made);
     assert_int_equal(os_shm_unlink(name), 0);
@@ -103,7 +103,7 @@ static void both_mappings_are_one_ring(void)
     options.permissions = 0600;
     assert_status(segment_create(name, &options, &made), MPSC_OK);
     assert_status(segment_publish(&made, name), MPSC_OK);
-    assert_status(segment_open(name, false, true, &opened), MPSC_OK);
+    assert_status(segment_open(name, false, &opened), MPSC_OK);
     intent_none(&intent);
     for (uint64_t i = 0; i < 50; i++) {
         bool withdrew;
@@ -111,12 +111,13 @@ static void both_mappings_are_one_ring(void)
         uint64_t length = i % 5 * 1000 + 1 + i % 1000, cells = ring_cells(&made.ring, length);
         assert_int_equal(ring_claim(&made.ring, &intent, cells, &seen, &position, &withdrew),
                          RING_OK);
-        pattern_fill(ring_payload(&made.ring, position), length, i);
+        pattern_fill(ring_payload(&made.ring, position, length), length, i);
         ring_commit(&made.ring, position, cells, length);
         assert_int_equal(ring_look(&opened.ring, head, &item), RING_OK);
         assert_int_equal(item.length, length);
-        assert_true((uintptr_t)ring_payload(&opened.ring, head) % 16 == 0);
-        pattern_check(ring_payload(&opened.ring, head), length, i);
+        const unsigned char *payload = ring_payload(&opened.ring, head, length);
+        assert_true((uintptr_t)payload % 16 == 0);
+        pattern_check(payload, length, i);
         ring_take(&opened.ring, &head, item.cells);
     }
     segment_close(&opened);
@@ -175,7 +176,7 @@ static void must_refuse(const struct segment *segment, mpsc_status status)
     int fd = reopened(segment, O_RDWR);
     memset(&opened, 0x5a, sizeof opened);
     memcpy(&before, &opened, sizeof opened);
-    assert_status(segment_adopt(fd, false, true, &opened), status);
+    assert_status(segment_adopt(fd, false, &opened), status);
     assert_memory_equal(&opened, &before, sizeof opened);
     assert_int_equal(fcntl(fd, F_GETFD), -1);
 }
@@ -183,7 +184,7 @@ static void must_refuse(const struct segment *segment, mpsc_status status)
 static void must_accept(const struct segment *segment)
 {
     struct segment opened;
-    assert_status(segment_adopt(reopened(segment, O_RDWR), false, true, &opened), MPSC_OK);
+    assert_status(segment_adopt(reopened(segment, O_RDWR), false, &opened), MPSC_OK);
     segment_close(&opened);
 }
 
@@ -234,9 +235,12 @@ static void each_broken_rule_is_named(void)
     long_must_name(&s, owner, owner_word((enum owner_kind)3, 0, 1), kind);
     long_must_name(&s, owner, owner_word(OWNER_SENDER, high, 1), slot);
     long_must_name(&s, owner, owner_word(OWNER_RECEIVER, 0xffff, 1), slot);
-    long_must_name(&s, &words->head, 1, "the ring's head is past its tail");
+    long_must_name(&s, &s.header->head, 1, "the ring's head is past its tail");
     long_must_name(&s, &words->tail, 6, claimed);
-    long_must_name(&s, &words->tail, UINT64_MAX, claimed);
+    long_must_name(&s, &words->tail, RING_CLOSED - 1, claimed);
+    long_must_name(&s, &words->tail, RING_CLOSED, "the only ring is closed");
+    short_must_name(&s, &s.header->oldest, 1, "a ring that cannot be");
+    short_must_name(&s, &s.header->newest, 1, "a ring that cannot be");
     segment_close(&s);
 }
 
@@ -272,7 +276,6 @@ static void an_identity_that_is_not_ours_is_refused(void)
     MUST_REFUSE(message_size, 100000, MPSC_CORRUPT);
     MUST_REFUSE(bound, 1000, MPSC_CORRUPT);
     MUST_REFUSE(bound, UINT64_MAX - 1, MPSC_CORRUPT);
-    MUST_REFUSE(bound, GEOMETRY_UNBOUNDED, MPSC_CORRUPT);
     MUST_REFUSE(name[MPSC_MAX_NAME], 'x', MPSC_CORRUPT);
     MUST_REFUSE(type_name[MPSC_MAX_TYPE_NAME], 'x', MPSC_CORRUPT);
     for (size_t byte = 0; byte < sizeof sound; byte++) {
@@ -296,7 +299,8 @@ static void a_file_of_another_size_is_refused(void)
     struct segment segment;
     mpsc_options options = some_options();
     assert_status(segment_create("", &options, &segment), MPSC_OK);
-    uint64_t size = segment.geometry.file_size;
+    struct ring_place place = geometry_place(&segment.geometry, 0);
+    uint64_t size = place.offset + place.size;
     const uint64_t sizes[] = {size - 1, size + 1, size + 4096, size * 2, 0,
                               1,        391,      392,         4096,     size};
     for (size_t i = 0; i < COUNT(sizes); i++) {
@@ -311,20 +315,20 @@ static void what_is_no_file_is_refused(void)
     struct segment segment;
     int fds[2];
     assert_int_equal(pipe(fds), 0);
-    assert_status(segment_adopt(fds[0], true, false, &segment), MPSC_CORRUPT);
-    assert_status(segment_adopt(fds[1], true, true, &segment), MPSC_CORRUPT);
-    assert_status(segment_adopt(open("/dev/zero", O_RDWR), true, true, &segment), MPSC_CORRUPT);
-    assert_status(segment_adopt(open("/", O_RDONLY), true, false, &segment), MPSC_CORRUPT);
-    assert_status(segment_adopt(-1, true, false, &segment), MPSC_DENIED);
+    assert_status(segment_adopt(fds[0], true, &segment), MPSC_CORRUPT);
+    assert_status(segment_adopt(fds[1], true, &segment), MPSC_CORRUPT);
+    assert_status(segment_adopt(open("/dev/zero", O_RDWR), true, &segment), MPSC_CORRUPT);
+    assert_status(segment_adopt(open("/", O_RDONLY), true, &segment), MPSC_CORRUPT);
+    assert_status(segment_adopt(-1, true, &segment), MPSC_DENIED);
     const char *name = channel_name();
     assert_int_equal(mkdir(channel_path(name), 0700), 0);
-    assert_status(segment_open(name, true, true, &segment), MPSC_CORRUPT);
+    assert_status(segment_open(name, true, &segment), MPSC_CORRUPT);
     assert_int_equal(rmdir(channel_path(name)), 0);
     assert_int_equal(mkfifo(channel_path(name), 0600), 0);
-    assert_status(segment_open(name, true, true, &segment), MPSC_CORRUPT);
+    assert_status(segment_open(name, true, &segment), MPSC_CORRUPT);
     assert_int_equal(unlink(channel_path(name)), 0);
     assert_int_equal(symlink("/dev/null", channel_path(name)), 0);
-    assert_status(segment_open(name, true, true, &segment), MPSC_CORRUPT);
+    assert_status(segment_open(name, true, &segment), MPSC_CORRUPT);
     assert_int_equal(unlink(channel_path(name)), 0);
 }
 
@@ -337,7 +341,7 @@ static void a_stranger_s_is_refused(void)
     assert_status(segment_create("", &options, &segment), MPSC_OK);
     assert_int_equal(fchown(segment.fd, 12345, (gid_t)-1), 0);
     must_refuse(&segment, MPSC_DENIED);
-    assert_status(segment_adopt(reopened(&segment, O_RDWR), true, true, &opened), MPSC_OK);
+    assert_status(segment_adopt(reopened(&segment, O_RDWR), true, &opened), MPSC_OK);
     segment_close(&opened);
     segment_close(&segment);
 }
@@ -359,7 +363,7 @@ static void a_view_reads_and_does_nothing_else(void)
                                 &position, &withdrew),
                      RING_OK);
     ring_commit(&segment->ring, position, 1, 8);
-    atomic_store(&segment->ring.words->received, 4);
+    atomic_store(&segment->header->received, 4);
     member_end(&dead);
     size_t tables = segment->tables.size;
     unsigned char *before = malloc(tables);
@@ -392,10 +396,10 @@ static void a_view_reads_and_does_nothing_else(void)
     assert_true(view_endpoint(&view, rx, &endpoint));
     assert_true(endpoint.kind == OWNER_RECEIVER && endpoint.alive && endpoint.seated);
     assert_false(view_endpoint(&view, rx + 1, &endpoint));
-    atomic_store(&segment->ring.words->head, 9);
-    assert_string_equal(view_check(&view), "the ring's head is past its tail");
     view_close(&view);
     assert_memory_equal(segment->tables.base, before, tables);
+    atomic_store(&segment->header->head, 9);
+    assert_status(view_adopt(reopened(segment, O_RDONLY), &view), MPSC_CORRUPT);
     free(before);
     member_end(&living);
     segment_end(segment);

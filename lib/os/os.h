@@ -36,15 +36,18 @@ int os_shm_reopen(int fd);
 int os_shm_resize(int fd, uint64_t size);
 /* Commits memory for the range: no store into it can fail later. -ENOSPC when there is none. */
 int os_shm_commit(int fd, uint64_t offset, uint64_t length);
+/* Gives the memory back: the range reads as zeroes. */
+void os_shm_free(int fd, uint64_t offset, uint64_t length);
 int os_file_status(int fd, struct os_file *status);
 int os_read_at(int fd, void *buffer, size_t size, uint64_t offset);
 void os_close(int fd);
 
 size_t os_page_size(void);
-int os_map(int fd, uint64_t offset, size_t length, bool writable, void **address);
+int os_map(int fd, uint64_t offset, size_t length, void **address);
 /* Maps `once` bytes at `offset`, and of those the last `twice` bytes once more right behind. */
-int os_map_mirrored(int fd, uint64_t offset, size_t once, size_t twice, bool writable,
-                    void **address);
+int os_map_mirrored(int fd, uint64_t offset, size_t once, size_t twice, void **address);
+/* As os_shm_free, of pages that are mapped. */
+void os_free_mapped(void *address, size_t length);
 void os_unmap(void *address, size_t length);
 
 /* ---- lock.c: open-file-description locks of single bytes */

@@ -106,6 +106,11 @@ int os_shm_commit(int fd, uint64_t offset, uint64_t length)
     return -error;
 }
 
+void os_shm_free(int fd, uint64_t offset, uint64_t length)
+{
+    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length);
+}
+
 int os_file_status(int fd, struct os_file *status)
 {
     struct stat file;
@@ -146,37 +151,37 @@ size_t os_page_size(void)
     return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static int protection(bool writable)
-{
-    return writable ? PROT_READ | PROT_WRITE : PROT_READ;
-}
+#define READ_WRITE (PROT_READ | PROT_WRITE)
 
-int os_map(int fd, uint64_t offset, size_t length, bool writable, void **address)
+int os_map(int fd, uint64_t offset, size_t length, void **address)
 {
-    void *mapped = mmap(NULL, length, protection(writable), MAP_SHARED, fd, (off_t)offset);
+    void *mapped = mmap(NULL, length, READ_WRITE, MAP_SHARED, fd, (off_t)offset);
     if (mapped == MAP_FAILED)
         return -errno;
     *address = mapped;
     return 0;
 }
 
-int os_map_mirrored(int fd, uint64_t offset, size_t once, size_t twice, bool writable,
-                    void **address)
+int os_map_mirrored(int fd, uint64_t offset, size_t once, size_t twice, void **address)
 {
     unsigned char *reserved =
         mmap(NULL, once + twice, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (reserved == MAP_FAILED)
         return -errno;
     off_t second = (off_t)(offset + once - twice);
-    int mode = protection(writable);
-    if (mmap(reserved, once, mode, MAP_SHARED | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED ||
-        mmap(reserved + once, twice, mode, MAP_SHARED | MAP_FIXED, fd, second) == MAP_FAILED) {
+    if (mmap(reserved, once, READ_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED ||
+        mmap(reserved + once, twice, READ_WRITE, MAP_SHARED | MAP_FIXED, fd, second) == MAP_FAILED) {
         int error = -errno;
         munmap(reserved, once + twice);
         return error;
     }
     *address = reserved;
     return 0;
+}
+
+void os_free_mapped(void *address, size_t length)
+{
+    madvise(address, length, MADV_REMOVE);
 }
 
 void os_unmap(void *address, size_t length)
