@@ -220,8 +220,11 @@ static mpsc_status follow_chain(mpsc_sender *tx, const struct claim *claim)
 {
     struct chain chain = segment_chain(tx->handle.segment);
     mpsc_status status = MPSC_OK;
-    if (chain_newest(&chain) == tx->ring.number)
-        status = attachment_grow(&tx->handle, claim->cells);
+    if (chain_newest(&chain) == tx->ring.number) {
+        status = no_room(tx, MPSC_OK);
+        if (!status)
+            status = attachment_grow(&tx->handle, claim->cells);
+    }
     if (!status)
         status = attachment_ring(&tx->handle, chain_newest(&chain), &tx->ring);
     tx->room = 0;

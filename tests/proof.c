@@ -120,7 +120,7 @@ static void victim_prepare(struct run *run, unsigned number)
     stepper_prepare(stepper);
     for (unsigned i = 0; i < v->scenario->sent; i++)
         ledger_expect(&run->ledger, victim_message(number, i, 1), false);
-    run->ledger.next += v->scenario->taken;
+    run->ledger.next += taken_of(v->scenario);
 }
 
 static void victim_enter(struct run *run, unsigned number)
@@ -149,7 +149,8 @@ static void run_prepare(struct run *run)
     const struct scenario *scenario = run->scenario;
     stage("the preparation");
     survivors_open(run);
-    for (unsigned i = 0; i < scenario->queued; i++)
+    unsigned filling = scenario->traits & FILLS ? first_ring() : 0;
+    for (unsigned i = 0; i < filling + scenario->queued; i++)
         post(run, 1);
     if (scenario->setup)
         scenario->setup(run);
@@ -261,11 +262,18 @@ static void run_end(struct run *run, unsigned long point)
     alarm(0);
 }
 
+static size_t bound_of(const struct scenario *scenario)
+{
+    if (scenario->traits & UNBOUNDED)
+        return MPSC_UNBOUNDED;
+    return scenario->traits & RENDEZVOUS ? 0 : BOUND;
+}
+
 static struct run run_of(const struct scenario *scenario, struct helper *helper)
 {
     return (struct run){.scenario = scenario,
                         .name = channel_name(),
-                        .bound = scenario->traits & RENDEZVOUS ? 0 : BOUND,
+                        .bound = bound_of(scenario),
                         .helper = helper};
 }
 

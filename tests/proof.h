@@ -16,7 +16,7 @@
 
 /* ------------------------------------------------------------------ the ledger */
 
-enum { MESSAGE_SIZE = 24, BOUND = 4, LEDGER = 256, LONGEST = MESSAGE_SIZE * BOUND };
+enum { MESSAGE_SIZE = 24, BOUND = 4, LEDGER = 8192, LONGEST = MESSAGE_SIZE * BOUND };
 
 /* Messages that must come, in this order; those in flight may come. */
 struct ledger {
@@ -64,6 +64,8 @@ void helper_wait_asleep(const struct helper *helper);
 /* What it received since it was last asked goes into the ledger. */
 void helper_report(struct helper *helper, struct ledger *ledger);
 void helper_channel(struct helper *helper, size_t bound, bool durable);
+/* Cells of an unbounded channel's first ring. */
+unsigned first_ring(void);
 mpsc_options proof_options(size_t bound, bool durable);
 
 /* ------------------------------------------------------------------ scenarios and runs */
@@ -83,6 +85,9 @@ enum trait {
     NAPS = 2048,    /* woken from its second sleep, not from its first */
     FORKS = 8192,   /* a breakpoint would be its child's as well */
     UNHEARD = 4096, /* there may never have been a receiver */
+    UNBOUNDED = 16384,
+    FILLS = 32768, /* the first ring is full before the call, beside what is queued */
+    DRAINS = 65536 /* and the victim has taken that */
 };
 
 struct run;
@@ -134,6 +139,7 @@ struct run {
     unsigned sleeps;
 };
 
+unsigned taken_of(const struct scenario *scenario);
 extern const struct scenario scenarios[];
 extern const size_t scenario_count;
 

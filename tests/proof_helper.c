@@ -164,6 +164,11 @@ void helper_channel(struct helper *helper, size_t bound, bool durable)
     helper->state->durable = durable;
 }
 
+unsigned first_ring(void)
+{
+    return (unsigned)sysconf(_SC_PAGESIZE) / 32; /* a page; a cell is a multiple of 16 bytes */
+}
+
 mpsc_options proof_options(size_t bound, bool durable)
 {
     mpsc_options options = options_of(MESSAGE_SIZE, bound);

@@ -34,10 +34,15 @@ static void send_some(struct victim *v)
     }
 }
 
+unsigned taken_of(const struct scenario *scenario)
+{
+    return scenario->taken + (scenario->traits & DRAINS ? first_ring() : 0);
+}
+
 static void take_some(struct victim *v)
 {
     unsigned char buffer[LONGEST];
-    for (unsigned i = 0; i < v->scenario->taken; i++)
+    for (unsigned i = taken_of(v->scenario); i > 0; i--)
         assert_status(mpsc_recv(v->rx, buffer, sizeof buffer, NULL), MPSC_OK);
 }
 
@@ -65,6 +70,17 @@ static void with_clone(struct victim *v)
 {
     with_tx(v);
     assert_status(mpsc_sender_clone(v->tx, &v->clone), MPSC_OK);
+}
+
+/* The clone has gone on in another ring. */
+static void with_grown(struct victim *v)
+{
+    mpsc_options o = options(v);
+    assert_status(mpsc_open_sender(v->run->name, &o, &v->clone), MPSC_OK);
+    with_tx(v);
+    mpsc_sender *tx = v->tx;
+    v->tx = v->clone;
+    v->clone = tx;
 }
 
 static void with_peeked(struct victim *v)
@@ -201,6 +217,14 @@ static void recv_expires_call(struct victim *v)
 {
     unsigned char buffer[LONGEST];
     assert_status(mpsc_recv_timeout(v->rx, buffer, sizeof buffer, NULL, MILLISECONDS),
+                  MPSC_TIMEOUT);
+}
+
+/* Long enough to find that nothing comes, and to give up a ring. */
+static void recv_shrinks_call(struct victim *v)
+{
+    unsigned char buffer[LONGEST];
+    assert_status(mpsc_recv_timeout(v->rx, buffer, sizeof buffer, NULL, 150 * MILLISECONDS),
                   MPSC_TIMEOUT);
 }
 
@@ -469,6 +493,29 @@ const struct scenario scenarios[] = {
      false, NULL, NULL},
     {"rendezvous_recv_pushed", RENDEZVOUS | RECEIVES | PUSHES, 0, NULL, with_rx, 0, 0, recv_call, 0,
      true, NULL, NULL},
+    {"send_unbounded", UNBOUNDED, 1, NULL, with_tx, 0, 0, send_call, 1, false, NULL, NULL},
+    {"send_growing", UNBOUNDED | FILLS, 0, NULL, with_tx, 0, 0, send_call, 1, false, NULL, NULL},
+    {"send_growing_sole", UNBOUNDED | FILLS | SOLE, 0, NULL, with_tx, 0, 0, send_call, 1, false,
+     NULL, NULL},
+    {"send_growing_long", UNBOUNDED | FILLS, 0, NULL, with_tx, 0, 0, send_call, 3, false, NULL,
+     NULL},
+    {"send_growing_durable", UNBOUNDED | FILLS | DURABLE, 0, NULL, with_tx, 0, 0, send_call, 1,
+     false, NULL, NULL},
+    {"try_send_growing", UNBOUNDED | FILLS, 0, NULL, with_tx, 0, 0, try_send_call, 1, false, NULL,
+     NULL},
+    {"loan_growing", UNBOUNDED | FILLS, 0, NULL, with_tx, 0, 0, loan_call, 2, false, NULL, NULL},
+    {"send_following", UNBOUNDED | FILLS, 0, NULL, with_grown, 1, 0, send_call, 1, false, NULL,
+     NULL},
+    {"recv_passing", UNBOUNDED | FILLS | RECEIVES | DRAINS, 3, NULL, with_rx, 0, 0, recv_call, 0,
+     true, NULL, NULL},
+    {"try_recv_passing", UNBOUNDED | FILLS | RECEIVES | DRAINS, 3, NULL, with_rx, 0, 0,
+     try_recv_call, 0, true, NULL, NULL},
+    {"peek_passing", UNBOUNDED | FILLS | RECEIVES | DRAINS, 3, NULL, with_rx, 0, 0,
+     peek_release_call, 0, true, NULL, NULL},
+    {"recv_shrinking", UNBOUNDED | FILLS | RECEIVES | DRAINS, 1, NULL, with_rx, 0, 1,
+     recv_shrinks_call, 0, false, NULL, NULL},
+    {"open_receiver_grown", UNBOUNDED | FILLS | RECEIVES | UNHEARD, 3, NULL, with_nothing, 0, 0,
+     open_rx_call, 0, false, NULL, NULL},
 };
 const size_t scenario_count = sizeof scenarios / sizeof *scenarios;
 
@@ -490,6 +537,10 @@ const struct pair pairs[] = {
     {{.name = "pair_close_open", .traits = ALONE | FORGETS}, "last_close_sender", "open_orphan"},
     {{.name = "pair_clone_open", .queued = 2}, "clone", "open_sender_attaching"},
     {{.name = "pair_clone_close", .queued = 2}, "clone", "close_clone"},
+    {{.name = "pair_grow_grow", .traits = UNBOUNDED | FILLS}, "send_growing", "send_growing_long"},
+    {{.name = "pair_grow_pass", .traits = UNBOUNDED | FILLS | RECEIVES, .over = true},
+     "send_growing",
+     "recv_first"},
     {{.name = "pair_close_close", .traits = SOLE, .queued = 1}, "sender_close", "sender_close"},
 };
 const size_t pair_count = sizeof pairs / sizeof *pairs;

@@ -3,6 +3,7 @@
 #include "proof.h"
 
 #include "attachment.h"
+#include "view.h"
 
 static bool has(const struct run *run, enum trait trait)
 {
@@ -120,7 +121,8 @@ static void helper_hears(struct run *run)
 /* A sender hears of the dead receiver when the ring is full at the latest. */
 static void sender_hears(struct run *run)
 {
-    for (unsigned i = 0; i <= BOUND; i++) {
+    unsigned room = has(run, UNBOUNDED) ? 4 * first_ring() : BOUND;
+    for (unsigned i = 0; i <= room; i++) {
         uint64_t id = message_id(run->numbers++, 1);
         mpsc_status status = send_id(run->tx, id);
         if (status == MPSC_DISCONNECTED)
@@ -157,11 +159,13 @@ static void exchange(struct run *run)
         post(run, 1 + i % BOUND);
         assert_true(collect(run));
     }
-    for (unsigned i = 0; i < BOUND; i++)
+    unsigned room = has(run, UNBOUNDED) ? 2 * first_ring() + 1 : BOUND;
+    for (unsigned i = 0; i < room; i++)
         post(run, 1);
     uint64_t id = message_id(run->numbers, 1);
     message_fill(buffer, id);
-    assert_status(mpsc_try_send(run->tx, buffer, message_length(id)), MPSC_FULL);
+    if (!has(run, UNBOUNDED))
+        assert_status(mpsc_try_send(run->tx, buffer, message_length(id)), MPSC_FULL);
     drain(run, MPSC_EMPTY);
     ledger_end(&run->ledger);
 }
@@ -300,7 +304,7 @@ void survivors_check(struct run *run)
     check_segment(run);
     uint64_t queued = UINT64_MAX;
     if (segment_of(run) && !has(run, RENDEZVOUS) && !has(run, LISTENS) && !has(run, PUSHES))
-        queued = ring_count(&segment_of(run)->ring);
+        queued = view_queued(segment_of(run));
     if (scenario->over && run->ledger.next < run->ledger.count)
         run->ledger.entry[run->ledger.next].in_flight = true;
     run->ledger.came = 0;
