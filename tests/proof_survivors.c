@@ -5,6 +5,8 @@
 #include "attachment.h"
 #include "view.h"
 
+#include <unistd.h>
+
 static bool has(const struct run *run, enum trait trait)
 {
     return run->scenario->traits & trait;
@@ -149,6 +151,31 @@ static void receive_all(struct run *run, uint64_t queued)
     if (queued != UINT64_MAX && run->ledger.came != queued)
         fail_msg("%u messages came, and %ju were queued", run->ledger.came, (uintmax_t)queued);
     ledger_end(&run->ledger);
+}
+
+static uint64_t memory_from(int fd, uint64_t offset)
+{
+    uint64_t bytes = 0;
+    off_t hole = (off_t)offset, data;
+    while ((data = lseek(fd, hole, SEEK_DATA)) >= 0) {
+        hole = lseek(fd, data, SEEK_HOLE);
+        bytes += (uint64_t)(hole - data);
+    }
+    return bytes;
+}
+
+/* No ring has memory but those in the chain, as soon as somebody has held the control mutex. */
+static void memory_is_returned(const struct run *run)
+{
+    const struct segment *segment = ((const struct handle *)run->tx)->segment;
+    const struct chain chain = segment_chain(segment);
+    mpsc_sender *clone;
+    assert_status(mpsc_sender_clone(run->tx, &clone), MPSC_OK);
+    mpsc_sender_close(clone);
+    uint64_t had = memory_from(segment->fd, segment->geometry.ring_offset);
+    if (had > chain_memory(&chain))
+        fail_msg("the rings have %ju bytes of memory, and need %ju", (uintmax_t)had,
+                 (uintmax_t)chain_memory(&chain));
 }
 
 /* Two laps of all sorts, and the bound as it should be. */
@@ -333,6 +360,7 @@ void survivors_check(struct run *run)
     stage("new messages");
     if (!run->tx)
         open_own_tx(run);
+    memory_is_returned(run);
     if (has(run, RENDEZVOUS) && !run->helper->tx)
         assert_status(helper_do(run->helper, OPEN_TX, run->name, 0), MPSC_OK);
     if (has(run, RENDEZVOUS))
