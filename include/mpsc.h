@@ -153,8 +153,10 @@ typedef struct mpsc_options {
  * An unbounded channel, private to this program and its forked children; Rust's channel().
  * `message_size` is the size of an ordinary message; longer ones may be sent too.
  *
- * Today the channel does not grow: it has room for 4 MiB of messages, for 16 at least and 524,288
- * at most. Sends past that are MPSC_NO_SPACE, and work again when there is room.
+ * It starts with a page, grows as messages queue up, and gives the memory back as they are taken. It
+ * ends at a full /dev/shm (or at `max_bytes`, of a channel by name): sends past that are
+ * MPSC_NO_SPACE, what is queued stays good, and sends work again when there is room. A message has at
+ * most 4 GiB - 1 bytes.
  *
  * INVALID: a zero size. NO_SPACE: /dev/shm is full. LIMIT: no descriptor left, or too large, perhaps
  * for this process' limit on the size of files only. DENIED:

@@ -34,7 +34,7 @@ static bool follow(const struct chain *chain, unsigned *number)
 
 unsigned chain_oldest(const struct chain *chain)
 {
-    /* PAIR oldest: the next ring is the oldest before its memory is anybody's (chain_advance ->
+    /* PAIR oldest: the next ring is the oldest before its memory is anybody's (chain_pass ->
      * chain_oldest) */
     return bounded(chain, atomic_load_explicit(&chain->registry->header->oldest, memory_order_acquire));
 }

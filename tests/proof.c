@@ -445,7 +445,7 @@ static int sweep(void *argument)
     struct helper helper;
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     helper_start(&helper);
-    stepper_dull(dull);
+    stepper_dull(dull, (uintptr_t)wait_sleep);
     stay_on_this_processor();
     unsigned before = open_descriptors();
     if (sweep->measure)

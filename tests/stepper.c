@@ -161,15 +161,17 @@ static void wait_stopped(struct stepper *stepper)
 }
 
 static const uintptr_t *dull;
+static uintptr_t dull_sleeper;
 
-void stepper_dull(const uintptr_t *functions)
+void stepper_dull(const uintptr_t *functions, uintptr_t sleeper)
 {
     dull = functions;
+    dull_sleeper = sleeper;
 }
 
 void stepper_start(struct stepper *stepper, atomic_int *phase, void (*body)(void *), void *argument)
 {
-    *stepper = (struct stepper){.phase = phase, .dull = dull};
+    *stepper = (struct stepper){.phase = phase, .dull = dull, .sleeper = dull_sleeper};
     atomic_store(phase, PHASE_BEFORE);
     fflush(NULL);
     stepper->pid = fork();
@@ -244,19 +246,20 @@ static char state_of(pid_t pid)
     return end && end[1] ? end[2] : 0;
 }
 
-/* Waits for it to stop; false: it sleeps. */
+/* Waits for it to stop; false: it sleeps. Seen twice at once: a sleep may be short, and where many
+ * processes run a yield takes long. */
 static bool wait_or_sleep(struct stepper *stepper, int *status)
 {
-    for (unsigned tries = 0, asleep = 0; asleep < 2; tries++) {
+    for (unsigned asleep = 0; asleep < 2;) {
         pid_t ended = waitpid(stepper->pid, status, __WALL | WNOHANG);
         if (ended == stepper->pid)
             return true;
         if (ended < 0)
             fail_msg("waitpid: %s", strerror(errno));
-        if (tries < 20)
+        char state = state_of(stepper->pid);
+        asleep = state == 'S' ? asleep + 1 : 0;
+        if (state == 'R')
             sched_yield();
-        else
-            asleep = state_of(stepper->pid) == 'S' ? asleep + 1 : 0;
     }
     return false;
 }
@@ -294,13 +297,17 @@ static void take_status(struct stepper *stepper, int status)
     stepper->state = atomic_load(stepper->phase) == PHASE_OVER ? STEPPER_OVER : STEPPER_INSIDE;
 }
 
-/* Has it spun for long enough? */
+/* Has it spun for long enough, or come too late for its sleep again and again? */
 static bool is_dull(struct stepper *stepper, uintptr_t address)
 {
     if (address == stepper->dull_end)
         stepper->dull_end = 0;
     if (stepper->dull_end)
         return ++stepper->dull_events > STEPPER_DULL_EVENTS;
+    if (address == stepper->sleeper && ++stepper->sleeper_calls > STEPPER_SLEEPER_CALLS) {
+        stepper->dull_end = return_address(stepper);
+        return true;
+    }
     for (const uintptr_t *function = stepper->dull; function && *function; function++)
         if (*function == address) {
             stepper->dull_end = return_address(stepper);
@@ -309,36 +316,38 @@ static bool is_dull(struct stepper *stepper, uintptr_t address)
     return false;
 }
 
+/* One instruction, or the rest of what is dull. False: it sleeps. */
+static bool advance(struct stepper *stepper, int *status)
+{
+    uintptr_t address = stepper_address(stepper);
+    if (is_dull(stepper, address)) {
+        breakpoint_set(stepper, stepper->dull_end);
+        stepper->dull_end = 0;
+        ptrace(PTRACE_CONT, stepper->pid, NULL, NULL);
+        return wait_or_sleep(stepper, status);
+    }
+    bool may_sleep = at_system_call(address);
+    ptrace(PTRACE_SINGLESTEP, stepper->pid, NULL, (void *)(intptr_t)stepper->signal);
+    if (may_sleep)
+        return wait_or_sleep(stepper, status);
+    if (waitpid(stepper->pid, status, __WALL) != stepper->pid)
+        fail_msg("waitpid: %s", strerror(errno));
+    return true;
+}
+
 bool stepper_step(struct stepper *stepper, uint64_t patience)
 {
     int status;
     if (stepper->state == STEPPER_ASLEEP) {
         if (!wait_for_long(stepper, &status, patience))
             return false;
-    } else {
-        uintptr_t address = stepper_address(stepper);
-        if (is_dull(stepper, address)) {
-            breakpoint_set(stepper, stepper->dull_end);
-            ptrace(PTRACE_CONT, stepper->pid, NULL, NULL);
-            if (waitpid(stepper->pid, &status, __WALL) != stepper->pid)
-                fail_msg("waitpid: %s", strerror(errno));
-            if (WIFSTOPPED(status))
-                breakpoint_clear(stepper);
-            stepper->dull_end = 0;
-            take_status(stepper, status);
-            return true;
-        }
-        bool may_sleep = at_system_call(address);
-        ptrace(PTRACE_SINGLESTEP, stepper->pid, NULL, (void *)(intptr_t)stepper->signal);
-        if (!may_sleep) {
-            if (waitpid(stepper->pid, &status, __WALL) != stepper->pid)
-                fail_msg("waitpid: %s", strerror(errno));
-        } else if (!wait_or_sleep(stepper, &status)) {
-            stepper->state = STEPPER_ASLEEP;
-            stepper->events++;
-            return true;
-        }
+    } else if (!advance(stepper, &status)) {
+        stepper->state = STEPPER_ASLEEP;
+        stepper->events++;
+        return true;
     }
+    if (stepper->stop && WIFSTOPPED(status))
+        breakpoint_clear(stepper);
     take_status(stepper, status);
     return true;
 }

@@ -32,17 +32,21 @@ struct stepper {
     const uintptr_t *dull;
     uintptr_t dull_end; /* where the one that it is in returns to */
     unsigned long dull_events;
+    /* A function that sleeps until a moment. Stepped on a machine with much to do it comes too late,
+     * and never sleeps: after so many calls it is run at full speed. */
+    uintptr_t sleeper;
+    unsigned sleeper_calls;
     uintptr_t stop; /* a breakpoint, and what was there */
     long code;
 };
 
-enum { STEPPER_DULL_EVENTS = 250 };
+enum { STEPPER_DULL_EVENTS = 250, STEPPER_SLEEPER_CALLS = 6 };
 
 /* May one process trace another here? */
 bool stepper_permitted(void);
 
-/* `functions` end with 0. For the next stepper that is started. */
-void stepper_dull(const uintptr_t *functions);
+/* The functions end with 0. For the next stepper that is started. */
+void stepper_dull(const uintptr_t *functions, uintptr_t sleeper);
 /* Starts the child, which is stopped at once; `phase` is shared memory. */
 void stepper_start(struct stepper *stepper, atomic_int *phase, void (*body)(void *),
                    void *argument);
