@@ -50,7 +50,7 @@ static struct progress {
         unsigned visit;    /* of that address */
         bool pass;         /* a point to pass by */
     } event[MOST_EVENTS];
-} * progress;
+} *progress = &(struct progress){0};
 
 void stage(const char *text)
 {
