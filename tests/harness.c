@@ -94,7 +94,7 @@ uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * SECONDS + (uint64_t)now.tv_nsec;
 }
 
-static uint64_t after_seconds(double seconds)
+uint64_t after_seconds(double seconds)
 {
     return now_ns() + (uint64_t)(seconds * timeout_scale() * 1e9);
 }

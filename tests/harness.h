@@ -86,8 +86,9 @@ const char *channel_name(void);
 /* The file behind the name of a channel; good until 16 more were asked for. */
 const char *channel_path(const char *name);
 
-/* Monotonic nanoseconds. */
+/* Monotonic nanoseconds; what they will be in so many seconds (times the scale of deadlines). */
 uint64_t now_ns(void);
+uint64_t after_seconds(double seconds);
 
 #define MILLISECONDS UINT64_C(1000000)
 #define SECONDS UINT64_C(1000000000)
