@@ -36,7 +36,8 @@ unsigned chain_oldest(const struct chain *chain)
 {
     /* PAIR oldest: the next ring is the oldest before its memory is anybody's (chain_pass ->
      * chain_oldest) */
-    return bounded(chain, atomic_load_explicit(&chain->registry->header->oldest, memory_order_acquire));
+    return bounded(chain,
+                   atomic_load_explicit(&chain->registry->header->oldest, memory_order_acquire));
 }
 
 /* From `number` to the last that is linked; no further than there are rings. */
@@ -86,11 +87,19 @@ static bool is_linked(const struct chain *chain, unsigned number)
     return false;
 }
 
+/* All of it was taken: its memory is given back while it is still linked, and who does that may die. */
+static bool is_used_up(const struct chain *chain, unsigned number)
+{
+    uint64_t head = atomic_load_explicit(&chain->registry->header->head, memory_order_relaxed);
+    uint64_t tail = tail_of(chain, number);
+    return (tail & RING_CLOSED) && head >= (tail & ~RING_CLOSED);
+}
+
 uint64_t chain_memory(const struct chain *chain)
 {
     uint64_t bytes = 0;
     for (unsigned i = 0; i < chain->geometry->rings; i++)
-        if (is_linked(chain, i))
+        if (is_linked(chain, i) && !is_used_up(chain, i))
             bytes += geometry_place(chain->geometry, i).size;
     return bytes;
 }
@@ -196,7 +205,8 @@ int chain_shrink(const struct chain *chain)
 {
     unsigned last = finish_last(chain);
     uint64_t tail = tail_of(chain, last);
-    if (last == 0 || tail != atomic_load_explicit(&chain->registry->header->head, memory_order_acquire))
+    if (last == 0 ||
+        tail != atomic_load_explicit(&chain->registry->header->head, memory_order_acquire))
         return 0;
     int error = try_ring(chain, 0, 1);
     if (!error && !link_ring(chain, last, tail, 0)) {

@@ -78,23 +78,6 @@ size_t mpsc_capacity(const mpsc_receiver *rx)
     return bound == GEOMETRY_UNBOUNDED ? SIZE_MAX : (size_t)bound;
 }
 
-/* The first receive of this handle. */
-static mpsc_status sit_down(mpsc_receiver *rx, uint64_t nanoseconds)
-{
-    if (seat_take(registry_of(rx), rx->handle.index, rx->handle.opened) == SEAT_BUSY)
-        return MPSC_BUSY;
-    struct chain chain = segment_chain(rx->handle.segment);
-    mpsc_status status;
-    do
-        status = attachment_ring(&rx->handle, chain_oldest(&chain), &rx->ring);
-    while (status == MPSC_BUSY && nanoseconds != WAIT_NEVER);
-    if (status)
-        return status == MPSC_BUSY ? MPSC_EMPTY : status;
-    rx->seated = true;
-    rx->head = ring_head(&rx->ring);
-    return MPSC_OK;
-}
-
 /* ---- looking */
 
 static void pass(mpsc_receiver *rx, uint64_t cells)
@@ -117,6 +100,26 @@ static mpsc_status follow_chain(mpsc_receiver *rx)
     chain_pass(&chain, &rx->ring, next);
     rx->ring = ring;
     return MPSC_OK;
+}
+
+/* The first receive of this handle. */
+static mpsc_status sit_down(mpsc_receiver *rx, uint64_t nanoseconds)
+{
+    if (seat_take(registry_of(rx), rx->handle.index, rx->handle.opened) == SEAT_BUSY)
+        return MPSC_BUSY;
+    struct chain chain = segment_chain(rx->handle.segment);
+    mpsc_status status;
+    do
+        status = attachment_ring(&rx->handle, chain_oldest(&chain), &rx->ring);
+    while (status == MPSC_BUSY && nanoseconds != WAIT_NEVER);
+    if (status)
+        return status == MPSC_BUSY ? MPSC_EMPTY : status;
+    rx->seated = true;
+    rx->head = ring_head(&rx->ring);
+    /* The last holder may have died when it had given the memory of this ring back. */
+    if (ring_claimed(&rx->ring, rx->head) == RING_ENDED)
+        status = follow_chain(rx);
+    return status == MPSC_EMPTY ? MPSC_OK : status;
 }
 
 /* A large ring that is empty, or a smaller one for some time, gives way to the smallest. True: it is
