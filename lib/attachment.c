@@ -585,6 +585,8 @@ static mpsc_status prepare_child(struct attachment *attachment)
     mpsc_status status = control_begin(attachment);
     if (status)
         return status;
+    /* Or the slots of children that were killed add up, where nobody opens the channel. */
+    registry_reap(&attachment->segment.registry);
     /* With the control mutex held: a slot whose process died holding that would seem alive with our
      * lock on it. Only the child will keep the description. */
     status = claim_slot(attachment, &attachment->child);
