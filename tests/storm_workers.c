@@ -100,9 +100,7 @@ static void may_say(const struct producer *p, mpsc_status status)
     bool unbounded = p->kind->bound == MPSC_UNBOUNDED;
     switch (status) {
     case MPSC_TIMEOUT:
-        break;
-    case MPSC_FULL:
-        assert_false(unbounded);
+    case MPSC_FULL: /* of an unbounded channel, too, while somebody makes room */
         break;
     case MPSC_NO_SPACE:
         assert_true(unbounded);
