@@ -254,14 +254,17 @@ static mpsc_status wait_message(mpsc_receiver *rx, uint64_t nanoseconds)
 /* A rendezvous, where waiting is an offer. It ends with nobody acting on that offer. */
 static mpsc_status wait_offering(mpsc_receiver *rx, uint64_t nanoseconds)
 {
-    const uint64_t moment = 1000000;
+    uint64_t moment = 1000000;
     uint64_t owner = handle_owner(&rx->handle);
     mpsc_status status = wait_message(rx, nanoseconds);
     while (!offer_close(registry_of(rx), owner, status == MPSC_OK)) {
-        /* A sender has accepted: its message comes within a moment, or its refusal. */
+        /* A sender has accepted: its message comes within a moment, or its refusal; unless it was
+         * stopped, and then it is not asked often. */
         os_yield();
         if (wait_message(rx, moment) == MPSC_OK)
             status = MPSC_OK;
+        if (moment < WAIT_BOUND)
+            moment *= 2;
     }
     return status;
 }
