@@ -30,4 +30,7 @@ enum control_result control_lock(struct control *control, const struct control_o
 enum control_result control_try_lock(struct control *control, const struct control_owner *owner);
 void control_unlock(struct control *control, const struct control_owner *owner);
 
+/* For who only looks: the slot of its owner. False: nobody has it, or it does not tell. */
+bool control_holder(const struct control *control, unsigned *slot);
+
 #endif

@@ -84,6 +84,13 @@ enum control_result control_try_lock(struct control *control, const struct contr
     return attempt(control, owner, 0, true);
 }
 
+bool control_holder(const struct control *control, unsigned *slot)
+{
+    unsigned word = atomic_load_explicit(&control->owner, memory_order_relaxed);
+    *slot = (word & SLOT_MASK) - 1;
+    return word && *slot < PROCESS_SLOTS;
+}
+
 void control_unlock(struct control *control, const struct control_owner *owner)
 {
     (void)owner;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "view.h"
+#include "control.h"
 #include "seat.h"
 
 #include <stdlib.h>
@@ -31,8 +32,7 @@ static mpsc_status make_room(struct view *view)
 static bool copy_tables(struct view *view)
 {
     const struct registry *registry = &view->segment.registry;
-    return read_range(view, 0, sizeof(struct header)) &&
-           segment_has_its_memory(&view->segment) &&
+    return read_range(view, 0, sizeof(struct header)) && segment_has_its_memory(&view->segment) &&
            read_range(view, LAYOUT_PROCESSES,
                       registry_process_high(registry) * sizeof(struct process)) &&
            read_range(view, LAYOUT_ENDPOINTS,
@@ -152,7 +152,46 @@ uint64_t view_queued(const struct segment *segment)
     return messages;
 }
 
+/* Is there a message, or a hole that is known as such, at the head? */
+static bool is_stamped(const struct segment *segment, uint64_t head)
+{
+    struct chain chain = segment_chain(segment);
+    unsigned number = chain_oldest(&chain);
+    uint64_t stamp;
+    for (unsigned i = 0; i < segment->geometry.rings; i++) {
+        const struct ring_words *words = &segment->header->rings[number];
+        if (head < (atomic_load_explicit(&words->tail, memory_order_relaxed) & ~RING_CLOSED) ||
+            !chain_next(&chain, number, &number))
+            break;
+    }
+    struct ring_item item;
+    struct stamps stamps = {
+        .segment = segment,
+        .ring = ring_unbound(&segment->geometry, number),
+        .place = geometry_place(&segment->geometry, number),
+    };
+    return read_stamp(&stamps, head, &stamp) &&
+           ring_judge(&stamps.ring, stamp, head, &item) != RING_HOLE;
+}
+
 /* ---- who is there */
+
+static bool claims_next(const struct view *view, const struct endpoint *entry)
+{
+    const struct segment *segment = &view->segment;
+    uint64_t head = atomic_load_explicit(&segment->header->head, memory_order_relaxed);
+    return intent_covers(&entry->intent, head) && !is_stamped(segment, head);
+}
+
+uint32_t view_control_pid(const struct view *view)
+{
+    const struct registry *registry = &view->segment.registry;
+    unsigned slot;
+    if (!control_holder(&registry->header->control, &slot) ||
+        slot >= registry_process_high(registry) || !registry_slot_alive(registry, slot))
+        return 0;
+    return atomic_load_explicit(&registry->processes[slot].pid, memory_order_relaxed);
+}
 
 unsigned view_endpoints(const struct view *view)
 {
@@ -174,6 +213,7 @@ bool view_endpoint(const struct view *view, unsigned index, struct view_endpoint
         .pid = atomic_load_explicit(&registry->processes[slot].pid, memory_order_relaxed),
         .messages = atomic_load_explicit(&entry->messages, memory_order_relaxed),
         .blocked_since = atomic_load_explicit(&entry->blocked_since, memory_order_relaxed),
+        .claims_next = claims_next(view, entry),
     };
     return true;
 }

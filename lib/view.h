@@ -22,6 +22,7 @@ struct view_endpoint {
     uint32_t pid;           /* as its process sees itself */
     uint64_t messages;      /* moved through this handle */
     uint64_t blocked_since; /* monotonic nanoseconds; 0: it is not asleep in a call */
+    bool claims_next;       /* a sender that has claimed what comes next, and not sent it */
 };
 
 mpsc_status view_open(const char *name, struct view *view);
@@ -34,6 +35,8 @@ void view_stats(const struct view *view, mpsc_stats *stats);
 unsigned view_endpoints(const struct view *view);
 /* False: nobody has that number now. */
 bool view_endpoint(const struct view *view, unsigned index, struct view_endpoint *endpoint);
+/* The living process that has the control mutex, as it sees itself; 0: none is seen. */
+uint32_t view_control_pid(const struct view *view);
 /* Which rule the segment breaks, NULL: none. */
 const char *view_check(const struct view *view);
 

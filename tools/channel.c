@@ -114,6 +114,7 @@ static enum channel_state copy(struct look *look)
     channel->created = look->view.segment.identity.created;
     view_stats(&look->view, &channel->stats);
     copy_endpoints(look);
+    channel->control_pid = view_control_pid(&look->view);
     channel->looked = monotonic_now();
     if (channel->stats.processes > 0)
         return CHANNEL_OK;

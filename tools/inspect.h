@@ -54,6 +54,7 @@ struct channel {
     uint64_t device, inode;
     struct view_endpoint *endpoints;
     size_t endpoint_count;
+    uint32_t control_pid; /* of who changes its tables now, as it sees itself; 0: nobody is seen */
     mpsc_status status; /* of CHANNEL_TROUBLE */
     int error;          /* an errno, with MPSC_OS */
 };

@@ -123,21 +123,22 @@ static const struct process_info *info_of(struct endpoints *all, uint32_t pid)
 }
 
 /* Its command and state. A dead process' pid may be another's by now. */
-static void add_process(struct endpoints *all, const struct view_endpoint *endpoint)
+static void add_process(struct endpoints *all, struct table *table,
+                        const struct view_endpoint *endpoint)
 {
     if (!endpoint->alive) {
-        table_cell(&all->table, "-");
-        table_cell(&all->table, "dead");
+        table_cell(table, "-");
+        table_cell(table, "dead");
         return;
     }
     const struct process_info *info = info_of(all, endpoint->pid);
     const char *doubt = info->sight == PROCESS_UNSURE ? "?" : "";
     if (info->sight == PROCESS_UNSEEN)
-        table_cell(&all->table, "not visible");
+        table_cell(table, "not visible");
     else
-        table_cell(&all->table, "%s%s", info->command, doubt);
+        table_cell(table, "%s%s", info->command, doubt);
     const char *life = life_name(info);
-    table_cell(&all->table, "%s%s", life, strcmp(life, "alive") == 0 ? "" : doubt);
+    table_cell(table, "%s%s", life, strcmp(life, "alive") == 0 ? "" : doubt);
     all->unseen = all->unseen || info->sight == PROCESS_UNSEEN;
     all->unsure = all->unsure || info->sight == PROCESS_UNSURE;
 }
@@ -155,13 +156,84 @@ static void add_endpoint(struct endpoints *all, const struct view_endpoint *endp
 {
     table_cell(&all->table, "%s", kind_name(endpoint->kind));
     table_cell(&all->table, "%" PRIu32, endpoint->pid);
-    add_process(all, endpoint);
+    add_process(all, &all->table, endpoint);
     if (endpoint->messages)
         table_cell(&all->table, "%" PRIu64, endpoint->messages);
     else
         table_cell(&all->table, "never used");
     add_blocked(all, endpoint);
     table_cell(&all->table, endpoint->seated ? "holds it" : "-");
+}
+
+/* ---- who holds up others */
+
+/* Those who sleep in a call, on that side. */
+static unsigned blocked(const struct channel *channel, enum owner_kind kind)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < channel->endpoint_count; i++) {
+        const struct view_endpoint *endpoint = &channel->endpoints[i];
+        count += endpoint->alive && endpoint->kind == kind && endpoint->blocked_since;
+    }
+    return count;
+}
+
+static bool stands_still(struct endpoints *all, uint32_t pid)
+{
+    const struct process_info *info = info_of(all, pid);
+    return info->sight != PROCESS_UNSEEN && strcmp(life_name(info), "alive") != 0;
+}
+
+static const struct column holdup_columns[] = {
+    {"HELD UP BY", true}, {"COMMAND", false}, {"STATE", false}, {"WHAT", false}, {"WAITING", false},
+};
+
+static void add_waiting(struct table *table, const struct channel *channel)
+{
+    unsigned senders = blocked(channel, OWNER_SENDER);
+    const char *receiver = blocked(channel, OWNER_RECEIVER) ? "the receiver" : "";
+    if (senders)
+        table_cell(table, "%s%s%u sender%s", receiver, *receiver ? ", " : "", senders,
+                   senders == 1 ? "" : "s");
+    else
+        table_cell(table, "%s", *receiver ? receiver : "-");
+}
+
+static void add_holdup(struct endpoints *all, struct table *table,
+                       const struct view_endpoint *endpoint)
+{
+    const struct channel *channel = all->channel;
+    bool still = stands_still(all, endpoint->pid);
+    bool claims = endpoint->claims_next && (still || blocked(channel, OWNER_RECEIVER));
+    if (!claims && !(endpoint->seated && still))
+        return;
+    table_cell(table, "%" PRIu32, endpoint->pid);
+    add_process(all, table, endpoint);
+    table_cell(table, claims ? "what comes next: claimed, not sent" : "the receiver's seat");
+    add_waiting(table, channel);
+}
+
+/* What others wait for, as far as that is not for who is just slow. */
+static void print_holdups(struct endpoints *all)
+{
+    const struct channel *channel = all->channel;
+    struct table table = {.columns = holdup_columns,
+                          .width = sizeof holdup_columns / sizeof holdup_columns[0]};
+    for (size_t i = 0; i < channel->endpoint_count; i++)
+        if (channel->endpoints[i].alive)
+            add_holdup(all, &table, &channel->endpoints[i]);
+    if (channel->control_pid && stands_still(all, channel->control_pid)) {
+        struct view_endpoint holder = {.pid = channel->control_pid, .alive = true};
+        table_cell(&table, "%" PRIu32, holder.pid);
+        add_process(all, &table, &holder);
+        table_cell(&table, "the tables: a change of who is there");
+        table_cell(&table, "who opens, clones, closes or forks");
+    }
+    if (table.used > 0) {
+        putchar('\n');
+        table_print(&table);
+    }
+    table_free(&table);
 }
 
 static void print_endpoints(const struct channel *channel)
@@ -178,6 +250,7 @@ static void print_endpoints(const struct channel *channel)
         puts("No process has an end of it.");
     else
         table_print(&all.table);
+    print_holdups(&all);
     if (all.unseen || all.unsure)
         puts("\nA pid is as its process sees itself.");
     if (all.unseen)
