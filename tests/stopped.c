@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: MIT */
+/* 1.3.9 SIGSTOP is not death: a stopped process is waited for, mpsc-inspect names it and who waits, and
+ * when it goes on everything does, with nothing lost. */
+#include "blocking.h"
+#include "steps.h"
+
+#include "attachment.h"
+#include "control.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <time.h>
+
+enum { BOUND = 4 };
+
+/* This process' ends of the channel: each that is forked inherits what there is. NULL: closed. */
+static const char *name;
+static mpsc_sender *tx;
+static mpsc_receiver *rx;
+
+/* The process that is stopped over it, and what it shares with the test. */
+static worker stopped;
+static struct shared {
+    struct steps steps;
+    atomic_int ready;
+} * shared;
+
+static void scene_open(size_t bound)
+{
+    harness_timeout(60);
+    shared = shared_memory(sizeof *shared);
+    name = channel_name();
+    open_both(name, sizeof(int), bound, &tx, &rx);
+}
+
+static const struct segment *segment_here(void)
+{
+    return ((const struct handle *)tx)->segment;
+}
+
+static void close_receiver(void)
+{
+    mpsc_receiver_close(rx);
+    rx = NULL;
+}
+
+/* All others have left. */
+static void scene_close(void)
+{
+    mpsc_sender_close(tx);
+    if (rx)
+        expect_end(rx);
+    close_receiver();
+    assert_false(name_exists(name));
+}
+
+/* ------------------------------------------------------------------ stopping, going on */
+
+static void wait_stopped(void)
+{
+    int status;
+    assert_int_equal(waitpid(worker_pid(stopped), &status, WUNTRACED), worker_pid(stopped));
+    assert_true(WIFSTOPPED(status));
+}
+
+static void stop(void)
+{
+    assert_int_equal(kill(worker_pid(stopped), SIGSTOP), 0);
+    wait_stopped();
+}
+
+/* One that was stepped so far stands there as one that was stopped. */
+static void steps_stop(void)
+{
+    assert_int_equal(ptrace(PTRACE_DETACH, worker_pid(stopped), NULL, SIGSTOP), 0);
+    wait_stopped();
+}
+
+static void go_on(void)
+{
+    assert_int_equal(kill(worker_pid(stopped), SIGCONT), 0);
+}
+
+/* To the end of its call; what that said. */
+static int steps_go_on(void)
+{
+    go_on();
+    wait_for(&shared->steps.done);
+    steps_kill(stopped);
+    return shared->steps.result;
+}
+
+/* ------------------------------------------------------------------ those who wait */
+
+struct waiter {
+    int (*body)(void);
+    worker worker;
+    atomic_int gate, ready;
+};
+
+static int waiter_body(void *argument)
+{
+    struct waiter *w = argument;
+    wait_for(&w->gate);
+    atomic_store(&w->ready, 1);
+    return w->body();
+}
+
+/* Started, and waiting to be let go. */
+static struct waiter *waiter_new(int (*body)(void))
+{
+    struct waiter *w = shared_memory(sizeof *w);
+    w->body = body;
+    w->worker = worker_start(PROCESSES, waiter_body, w);
+    return w;
+}
+
+/* Until it is asleep in its call. */
+static void waiter_enter(struct waiter *w)
+{
+    atomic_store(&w->gate, 1);
+    wait_asleep_after(&w->ready, w->worker);
+}
+
+static struct waiter *waiter_start(int (*body)(void))
+{
+    struct waiter *w = waiter_new(body);
+    waiter_enter(w);
+    return w;
+}
+
+static uint64_t spent(struct waiter *const *waiters, unsigned count)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < count; i++) {
+        clockid_t clock;
+        struct timespec time;
+        assert_int_equal(clock_getcpuclockid(worker_pid(waiters[i]->worker), &clock), 0);
+        assert_int_equal(clock_gettime(clock, &time), 0);
+        sum += (uint64_t)time.tv_sec * SECONDS + (uint64_t)time.tv_nsec;
+    }
+    return sum;
+}
+
+/* A second goes by, and they neither end nor use the processor. What else the machine does makes a
+ * second dearer, never cheaper: one of a few must be free. */
+static void they_wait(struct waiter *const *waiters, unsigned count)
+{
+    uint64_t least = UINT64_MAX;
+    for (int seconds = 0; seconds < 5 && least >= 20 * MILLISECONDS * count; seconds++) {
+        uint64_t before = spent(waiters, count);
+        uint64_t end = now_ns() + SECONDS;
+        for (uint64_t now; (now = now_ns()) < end;)
+            nanosleep(&(struct timespec){0, (long)(end - now > 999999999 ? 999999999 : end - now)},
+                      NULL);
+        uint64_t used = spent(waiters, count) - before;
+        least = used < least ? used : least;
+    }
+    assert_in_range(least, 0, 20 * MILLISECONDS * count);
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(waitpid(worker_pid(waiters[i]->worker), NULL, WNOHANG), 0);
+}
+
+static void they_end_well(struct waiter *const *waiters, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(worker_join(waiters[i]->worker), 0);
+}
+
+static int receives_first_and_second(void)
+{
+    mpsc_sender_close(tx);
+    expect_int(rx, FIRST);
+    expect_int(rx, SECOND);
+    close_receiver();
+    return 0;
+}
+
+static int sends_second(void)
+{
+    close_receiver();
+    send_int(tx, SECOND);
+    mpsc_sender_close(tx);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ what mpsc-inspect says */
+
+static void inspect(char *text, size_t size)
+{
+    char command[512];
+    snprintf(command, sizeof command, "./tools/mpsc-inspect show %s", name);
+    FILE *output = popen(command, "r");
+    assert_non_null(output);
+    size_t length = fread(text, 1, size - 1, output);
+    text[length] = 0;
+    if (pclose(output) != 0)
+        fail_msg("%s failed: %s", command, text);
+}
+
+/* A line of what is held up begins with the stopped process, and ends with who waits. */
+static void inspect_says(const char *what, const char *waiting)
+{
+    char text[8192], expected[256];
+    inspect(text, sizeof text);
+    snprintf(expected, sizeof expected, "%*d  stopped  stopped  %s", (int)strlen("HELD UP BY"),
+             (int)worker_pid(stopped), what);
+    const char *line = strstr(text, expected);
+    const char *end = line ? strchr(line, '\n') : NULL;
+    size_t length = strlen(waiting);
+    if (!end || (size_t)(end - line) < length || memcmp(end - length, waiting, length) != 0)
+        fail_msg("mpsc-inspect does not say \"%s ... %s\", but:\n%s", expected, waiting, text);
+}
+
+/* ------------------------------------------------------------------ a sender, between claim and commit */
+
+/* The receiver sleeps at what was claimed; what was sent after it stays behind it. */
+static struct waiter *receiver_waits(void)
+{
+    send_int(tx, SECOND);
+    struct waiter *receiver = waiter_start(receives_first_and_second);
+    close_receiver();
+    they_wait(&receiver, 1);
+    inspect_says("what comes next: claimed, not sent", "the receiver");
+    return receiver;
+}
+
+static int stops_with_a_loan(void *argument)
+{
+    (void)argument;
+    mpsc_status status;
+    close_receiver();
+    int *loan = mpsc_loan(tx, sizeof *loan, &status);
+    assert_lent(loan, status);
+    raise(SIGSTOP);
+    *loan = FIRST;
+    assert_status(mpsc_send_loan(tx, loan, sizeof *loan), MPSC_OK);
+    mpsc_sender_close(tx);
+    return 0;
+}
+
+static void sender_with_a_loan(void)
+{
+    scene_open(BOUND);
+    stopped = worker_start(PROCESSES, stops_with_a_loan, NULL);
+    wait_stopped();
+    struct waiter *receiver = receiver_waits();
+    go_on();
+    they_end_well(&receiver, 1);
+    assert_int_equal(worker_join(stopped), 0);
+    scene_close();
+}
+
+static int steps_through_a_send(void *argument)
+{
+    (void)argument;
+    close_receiver();
+    steps_begin(&shared->steps);
+    steps_end(&shared->steps, mpsc_send(tx, &(int){FIRST}, sizeof(int)));
+    return 0;
+}
+
+static void sender_in_the_midst_of_a_send(void)
+{
+    scene_open(BOUND);
+    const struct ring *ring = &segment_here()->ring;
+    struct ring_item item;
+    stopped = steps_start(&shared->steps, steps_through_a_send, NULL);
+    while (ring_claimed(ring, 0) == RING_EMPTY)
+        assert_true(steps_next(&shared->steps, stopped));
+    assert_int_equal(ring_look(ring, 0, &item), RING_HOLE);
+    steps_stop();
+    struct waiter *receiver = receiver_waits();
+    assert_status(steps_go_on(), MPSC_OK);
+    they_end_well(&receiver, 1);
+    scene_close();
+}
+
+static int steps_through_a_try(void *argument)
+{
+    (void)argument;
+    close_receiver();
+    mpsc_status status;
+    steps_begin(&shared->steps);
+    do
+        status = mpsc_try_send(tx, &(int){FIRST}, sizeof(int));
+    while (status == MPSC_FULL); /* between two offers */
+    steps_end(&shared->steps, status);
+    return 0;
+}
+
+/* Its time is over soon, but who has accepted the offer will say that the message was received. */
+static int receives_first(void)
+{
+    int value = SECOND;
+    mpsc_status status;
+    mpsc_sender_close(tx);
+    do
+        status = mpsc_recv_timeout(rx, &value, sizeof value, NULL, 100 * MILLISECONDS);
+    while (status == MPSC_TIMEOUT);
+    assert_status(status, MPSC_OK);
+    assert_int_equal(value, FIRST);
+    close_receiver();
+    return 0;
+}
+
+/* It has accepted the receiver's offer, and claimed nothing yet. */
+static void sender_that_accepts_an_offer(void)
+{
+    scene_open(0);
+    const struct header *header = segment_here()->header;
+    struct waiter *receiver = waiter_new(receives_first);
+    stopped = steps_start(&shared->steps, steps_through_a_try, NULL);
+    close_receiver();
+    waiter_enter(receiver);
+    while (owner_kind(atomic_load(&header->offer)) != OWNER_SENDER)
+        assert_true(steps_next(&shared->steps, stopped));
+    steps_stop();
+    they_wait(&receiver, 1);
+    assert_status(steps_go_on(), MPSC_OK);
+    they_end_well(&receiver, 1);
+    scene_close();
+}
+
+/* ------------------------------------------------------------------ the holder of the control mutex */
+
+static int steps_through_a_clone(void *argument)
+{
+    (void)argument;
+    mpsc_sender *clone;
+    steps_begin(&shared->steps);
+    steps_end(&shared->steps, mpsc_sender_clone(tx, &clone));
+    return 0;
+}
+
+static bool lives(void *registry, unsigned slot)
+{
+    return registry_slot_alive(registry, slot);
+}
+
+static bool control_is_held(void)
+{
+    struct registry registry = segment_here()->registry;
+    struct control *control = &registry.header->control;
+    struct control_owner owner = {registry.slot, registry.generation, lives, &registry};
+    enum control_result result = control_try_lock(control, &owner);
+    assert_int_not_equal(result, CONTROL_REPAIR);
+    if (result == CONTROL_LOCKED)
+        control_unlock(control, &owner);
+    return result == CONTROL_BUSY;
+}
+
+static int opens(void)
+{
+    mpsc_sender *another = open_tx(name, sizeof(int), BOUND);
+    mpsc_sender_close(another);
+    close_receiver();
+    mpsc_sender_close(tx);
+    return 0;
+}
+
+static int clones(void)
+{
+    mpsc_sender *another = clone_of(tx);
+    mpsc_sender_close(another);
+    close_receiver();
+    mpsc_sender_close(tx);
+    return 0;
+}
+
+static int closes(void)
+{
+    mpsc_sender_close(tx);
+    close_receiver();
+    return 0;
+}
+
+/* Who opens, clones or closes waits; messages do not. */
+static void holder_of_the_control_mutex(void)
+{
+    scene_open(BOUND);
+    struct waiter *waiters[] = {waiter_new(opens), waiter_new(clones), waiter_new(closes)};
+    stopped = steps_start(&shared->steps, steps_through_a_clone, NULL);
+    while (!control_is_held())
+        assert_true(steps_next(&shared->steps, stopped));
+    steps_stop();
+    for (int i = 0; i < 3; i++)
+        waiter_enter(waiters[i]);
+    they_wait(waiters, 3);
+    for (int i = 0; i < 3 * BOUND; i++) {
+        send_int(tx, i);
+        expect_int(rx, i);
+    }
+    assert_int_equal(stats_of(name).repairs, 0);
+#ifndef MPSC_SYNC_PTHREAD /* libpthread does not tell who has its mutex */
+    inspect_says("the tables: ", "who opens, clones, closes or forks");
+#endif
+    assert_status(steps_go_on(), MPSC_OK);
+    they_end_well(waiters, 3);
+    scene_close();
+}
+
+/* ------------------------------------------------------------------ a receiver */
+
+static int receives_to_the_end(void *argument)
+{
+    (void)argument;
+    int value, count = 0;
+    mpsc_status status;
+    mpsc_sender_close(tx);
+    atomic_store(&shared->ready, 1);
+    while ((status = mpsc_recv(rx, &value, sizeof value, NULL)) == MPSC_OK)
+        count++;
+    assert_status(status, MPSC_DISCONNECTED);
+    close_receiver();
+    return count;
+}
+
+static void receiver_before_senders(size_t bound)
+{
+    scene_open(bound);
+    struct waiter *senders[2];
+    mpsc_receiver *another;
+    stopped = worker_start(PROCESSES, receives_to_the_end, NULL);
+    wait_asleep_after(&shared->ready, stopped);
+    close_receiver();
+    stop();
+    for (size_t i = 0; i < bound; i++)
+        assert_status(mpsc_try_send(tx, &(int){FIRST}, sizeof(int)), MPSC_OK);
+    for (int i = 0; i < 2; i++)
+        senders[i] = waiter_start(sends_second);
+    they_wait(senders, 2);
+    assert_status(mpsc_try_send(tx, &(int){FIRST}, sizeof(int)), MPSC_FULL);
+    assert_status(mpsc_open_receiver(name, NULL, &another), MPSC_BUSY);
+    inspect_says("the receiver's seat", "2 senders");
+    go_on();
+    they_end_well(senders, 2);
+    mpsc_sender_close(tx);
+    assert_int_equal(worker_join(stopped), bound + 2);
+    assert_false(name_exists(name));
+}
+
+static void receiver_before_a_full_ring(void)
+{
+    receiver_before_senders(BOUND);
+}
+
+static void receiver_at_a_rendezvous(void)
+{
+    receiver_before_senders(0);
+}
+
+int main(void)
+{
+    static const struct test tests[] = {
+        TEST(sender_with_a_loan),
+        TEST(sender_in_the_midst_of_a_send),
+        TEST(sender_that_accepts_an_offer),
+        TEST(holder_of_the_control_mutex),
+        TEST(receiver_before_a_full_ring),
+        TEST(receiver_at_a_rendezvous),
+    };
+    return harness_main("stopped", tests, sizeof tests / sizeof *tests);
+}
