@@ -197,7 +197,8 @@ MPSC_MUST_USE mpsc_status mpsc_open_receiver(const char *name, const mpsc_option
  * ends with its last handle, and a side that leaves is a disconnect. Removes a name whatever is
  * behind it, a damaged segment too.
  *
- * INVALID: the name. NOT_FOUND. DENIED. CORRUPT: the name is that of a directory. OS.
+ * INVALID: the name. NOT_FOUND. DENIED. CORRUPT: the name is that of a directory. LIMIT: no descriptor
+ * left. OS.
  */
 MPSC_MUST_USE mpsc_status mpsc_unlink(const char *name);
 

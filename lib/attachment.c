@@ -256,8 +256,11 @@ static void leave(struct attachment *attachment)
         last = close_if_left(&attachment->segment);
         control_end(attachment);
     }
-    if (last)
+    if (last) {
+        /* Removing the name takes one, and there may be no other. */
+        segment_close_descriptor(&attachment->segment);
         (void)segment_remove_name(&attachment->segment, attachment->segment.identity.name, false);
+    }
     attachment_free(attachment);
 }
 

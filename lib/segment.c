@@ -116,14 +116,20 @@ static mpsc_status map_all(struct segment *segment, unsigned (*first)(const stru
     return segment_ring(segment, first(&chain), &segment->ring);
 }
 
+void segment_close_descriptor(struct segment *segment)
+{
+    /* Not a stranger's descriptor that got our number. */
+    if (!segment->registry.header || registry_has_descriptor(&segment->registry))
+        os_close(segment->fd);
+    segment->fd = segment->registry.fd = -1;
+}
+
 void segment_close(struct segment *segment)
 {
     os_unmap(segment->tables.base, segment->tables.size);
     for (unsigned i = 0; i < RINGS_MOST; i++)
         os_unmap(segment->ring_maps[i].base, segment->ring_maps[i].size);
-    /* Not a stranger's descriptor that got our number. */
-    if (!segment->registry.header || registry_has_descriptor(&segment->registry))
-        os_close(segment->fd);
+    segment_close_descriptor(segment);
     *segment = (struct segment){.fd = -1};
 }
 
@@ -357,6 +363,11 @@ void segment_repair(const struct segment *segment)
     atomic_fetch_add_explicit(&segment->header->repairs, 1, memory_order_relaxed);
 }
 
+static bool is_file_of(const struct segment *segment, const struct os_file *file)
+{
+    return file->device == segment->registry.device && file->inode == segment->registry.inode;
+}
+
 /* The file that the name leads to, if it is this segment's; else -ENOENT, or what the system says. */
 static int open_named(const struct segment *segment, const char *name)
 {
@@ -364,8 +375,7 @@ static int open_named(const struct segment *segment, const char *name)
     int fd = os_shm_open(name, true);
     if (fd < 0)
         return fd;
-    if (os_file_status(fd, &named) == 0 && named.device == segment->registry.device &&
-        named.inode == segment->registry.inode)
+    if (os_file_status(fd, &named) == 0 && is_file_of(segment, &named))
         return fd;
     os_close(fd);
     return -ENOENT;
@@ -379,10 +389,11 @@ int segment_remove_name(const struct segment *segment, const char *name, bool wa
     if (fd < 0)
         return fd == -ENOENT ? 0 : fd;
     int error = wait ? os_lock_wait(fd, LOCK_UNLINK) : os_lock_try(fd, LOCK_UNLINK);
-    int again = error ? error : open_named(segment, name);
-    if (again >= 0)
+    struct os_file again;
+    if (!error)
+        error = os_shm_status(name, &again);
+    if (!error && is_file_of(segment, &again))
         error = os_shm_unlink(name);
-    os_close(again);
     os_close(fd);
     return error == -ENOENT ? 0 : error;
 }

@@ -47,6 +47,8 @@ enum { SEGMENT_LOOKS = 20 };
  * would take it, or be SIGBUS where there is none left. */
 bool segment_has_its_memory(const struct segment *segment);
 void segment_close(struct segment *segment);
+/* Its descriptor only: it stays mapped, and so the file stays what it is. */
+void segment_close_descriptor(struct segment *segment);
 
 /* Does what was set agree with the channel? */
 mpsc_status segment_agrees(const struct segment *segment, const mpsc_options *options);

@@ -39,6 +39,8 @@ int os_shm_commit(int fd, uint64_t offset, uint64_t length);
 /* Gives the memory back: the range reads as zeroes. */
 void os_shm_free(int fd, uint64_t offset, uint64_t length);
 int os_file_status(int fd, struct os_file *status);
+/* The same of what the name leads to, without a descriptor. */
+int os_shm_status(const char *name, struct os_file *status);
 int os_read_at(int fd, void *buffer, size_t size, uint64_t offset);
 void os_close(int fd);
 

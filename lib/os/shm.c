@@ -27,6 +27,11 @@ static void descriptor_path(char *path, int fd)
     snprintf(path, DESCRIPTOR_PATH_SIZE, "/proc/self/fd/%d", fd);
 }
 
+static void name_path(char *path, const char *name)
+{
+    snprintf(path, PATH_SIZE, "%s/%s", SHM_FOLDER, name);
+}
+
 int os_shm_open(const char *name, bool writable)
 {
     int fd;
@@ -61,7 +66,7 @@ int os_shm_link(int fd, const char *name)
 {
     char from[DESCRIPTOR_PATH_SIZE], to[PATH_SIZE];
     descriptor_path(from, fd);
-    snprintf(to, sizeof to, "%s/%s", SHM_FOLDER, name);
+    name_path(to, name);
     return linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0 ? 0 : descriptor_error();
 }
 
@@ -111,21 +116,37 @@ void os_shm_free(int fd, uint64_t offset, uint64_t length)
     fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length);
 }
 
+static struct os_file file_of(const struct stat *file)
+{
+    return (struct os_file){
+        .device = file->st_dev,
+        .inode = file->st_ino,
+        .size = file->st_size > 0 ? (uint64_t)file->st_size : 0,
+        .allocated = (uint64_t)file->st_blocks * 512,
+        .owner = file->st_uid,
+        .permissions = file->st_mode & 07777,
+        .linked = file->st_nlink > 0,
+        .regular = S_ISREG(file->st_mode),
+    };
+}
+
 int os_file_status(int fd, struct os_file *status)
 {
     struct stat file;
     if (fstat(fd, &file) != 0)
         return -errno;
-    *status = (struct os_file){
-        .device = file.st_dev,
-        .inode = file.st_ino,
-        .size = file.st_size > 0 ? (uint64_t)file.st_size : 0,
-        .allocated = (uint64_t)file.st_blocks * 512,
-        .owner = file.st_uid,
-        .permissions = file.st_mode & 07777,
-        .linked = file.st_nlink > 0,
-        .regular = S_ISREG(file.st_mode),
-    };
+    *status = file_of(&file);
+    return 0;
+}
+
+int os_shm_status(const char *name, struct os_file *status)
+{
+    char path[PATH_SIZE];
+    struct stat file;
+    name_path(path, name);
+    if (lstat(path, &file) != 0)
+        return -errno;
+    *status = file_of(&file);
     return 0;
 }
 
