@@ -469,13 +469,12 @@ void attachment_remove(struct handle *handle)
     unlock(cancel);
 }
 
-mpsc_status attachment_unlink(const char *name)
+static mpsc_status unlink_segment(const char *name)
 {
     struct segment segment;
     struct attachment *attachment;
     if (segment_open(name, false, &segment) != MPSC_OK)
         return segment_status(os_shm_unlink(name)); /* whatever it is */
-    int cancel = lock();
     mpsc_status status = segment_status(segment_remove_name(&segment, name, true));
     if (status || !segment.identity.durable) {
         segment_close(&segment);
@@ -487,6 +486,13 @@ mpsc_status attachment_unlink(const char *name)
         }
         attachment_free(attachment);
     }
+    return status;
+}
+
+mpsc_status attachment_unlink(const char *name)
+{
+    int cancel = lock();
+    mpsc_status status = unlink_segment(name);
     unlock(cancel);
     return status;
 }

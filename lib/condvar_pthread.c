@@ -59,13 +59,16 @@ enum condvar_result condvar_sleep(struct condvar *condvar, unsigned ticket,
         .tv_sec = (time_t)(deadline / 1000000000u),
         .tv_nsec = (long)(deadline % 1000000000u),
     };
-    int error = 0;
+    int error = 0, cancel;
+    /* Its wait is a cancellation point, and would leave the mutex locked. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     lock(condvar);
     while (error == 0 && atomic_load_explicit(&condvar->sequence, memory_order_relaxed) == ticket)
         error = pthread_cond_timedwait(&condvar->moved, &condvar->mutex, &until);
     if (error == EOWNERDEAD)
         pthread_mutex_consistent(&condvar->mutex);
     pthread_mutex_unlock(&condvar->mutex);
+    pthread_setcancelstate(cancel, &cancel);
     return error == ETIMEDOUT ? CONDVAR_TIMEOUT : CONDVAR_WOKEN;
 }
 

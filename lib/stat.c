@@ -4,17 +4,28 @@
 #include "view.h"
 
 #include <mpsc.h>
+#include <pthread.h>
 
-mpsc_status mpsc_stat(const char *name, mpsc_stats *stats)
+static mpsc_status look(const char *name, mpsc_stats *stats)
 {
     struct view view;
-    name = handle_name(name);
-    if (!name || !stats)
-        return MPSC_INVALID;
     mpsc_status status = view_open(name, &view);
     if (status)
         return status;
     view_stats(&view, stats);
     view_close(&view);
     return MPSC_OK;
+}
+
+mpsc_status mpsc_stat(const char *name, mpsc_stats *stats)
+{
+    name = handle_name(name);
+    if (!name || !stats)
+        return MPSC_INVALID;
+    /* A thread that is cancelled in there would leave the file open. */
+    int cancel;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    mpsc_status status = look(name, stats);
+    pthread_setcancelstate(cancel, &cancel);
+    return status;
 }
