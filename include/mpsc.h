@@ -34,8 +34,12 @@
  *    again, or heed the signal. A handler that runs right before a call, or in its first
  *    microseconds, does not interrupt it, and a call looks up every 100 ms, at which one may be missed:
  *    who must not miss any gives the call a time-out.
- *  - Never leave a call by longjmp or asynchronous cancellation. A signal handler may use the try
- *    calls, on a handle that nothing else uses.
+ *  - A signal handler may use the try calls, on a handle that nothing else uses, and no other call.
+ *  - Never leave a call by longjmp or asynchronous cancellation: what it had claimed or locked stays so
+ *    until this process ends. No call is a cancellation point; one that is blocked goes on, so whoever
+ *    cancels such a thread ends its wait as well: by a signal, a message, or a time-out given before.
+ *  - What a thread had on loan, or peeked at, is its handle's: it stays when the thread ends, for another
+ *    thread to end or to close. Close in a cleanup handler.
  *  - closefrom() and close loops take the library's descriptors away. Channels that are open go
  *    on, but a forked child gets none of them (MPSC_DENIED), and this process cannot tell any more
  *    whether a peer has ended, unless that closed its handles. Close descriptors before you open
