@@ -243,8 +243,9 @@ mpsc_status segment_publish(const struct segment *segment, const char *name)
 static mpsc_status read_identity(struct segment *segment)
 {
     struct identity *identity = &segment->identity;
-    if (os_read_at(segment->fd, identity, sizeof *identity, 0) != 0)
-        return MPSC_CORRUPT;
+    int error = os_read_at(segment->fd, identity, sizeof *identity, 0);
+    if (error)
+        return error == -ENODATA ? MPSC_CORRUPT : segment_status(error);
     if (identity->magic != LAYOUT_MAGIC)
         return MPSC_CORRUPT;
     if (identity->version != LAYOUT_VERSION || identity->abi != LAYOUT_ABI ||
