@@ -199,7 +199,7 @@ static void the_kernel_tells(void)
     void *memory = NULL;
     obituary->fd = os_shm_create(0600);
     assert_int_equal(os_shm_resize(obituary->fd, page), 0);
-    assert_int_equal(os_map(obituary->fd, 0, page, true, &memory), 0);
+    assert_int_equal(os_map(obituary->fd, 0, page, &memory), 0);
     obituary->word = (atomic_uint *)(void *)((char *)memory + page - OS_NEWS_SIZE);
     struct stranger *mortal = stranger_start(publishes, obituary);
     wait_for(&obituary->begun);
