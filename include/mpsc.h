@@ -60,6 +60,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -239,6 +240,24 @@ MPSC_MUST_USE mpsc_status mpsc_send_timeout(mpsc_sender *tx, const void *message
                                             uint64_t nanoseconds);
 
 /*
+ * Copies several messages into the channel, in this order, with one claim for as many as there is room
+ * for; more go in parts, with other senders' messages in between. Waits for room for all of them
+ * (mpsc_send_batch), or sends those that there is room for now (mpsc_try_send_batch), or waits at most
+ * so many nanoseconds in all (mpsc_send_batch_timeout). In a rendezvous channel each is handed over as by
+ * mpsc_send.
+ *
+ * MPSC_OK: `*sent` messages were sent, from the first on. Fewer than `count` means that something came in
+ * between; sending the rest says what. Other statuses: none was sent. Those are of the first message, and
+ * as for mpsc_send. Killed in the middle of it, a process has sent some, from the first on.
+ */
+MPSC_MUST_USE mpsc_status mpsc_send_batch(mpsc_sender *tx, const struct iovec *messages,
+                                          size_t count, size_t *sent);
+MPSC_MUST_USE mpsc_status mpsc_try_send_batch(mpsc_sender *tx, const struct iovec *messages,
+                                              size_t count, size_t *sent);
+MPSC_MUST_USE mpsc_status mpsc_send_batch_timeout(mpsc_sender *tx, const struct iovec *messages,
+                                                  size_t count, size_t *sent, uint64_t nanoseconds);
+
+/*
  * Waits until all that this handle sent has been taken by the receiver: for a last word before exit.
  * DISCONNECTED: no receiver is left to take it. TIMEOUT, INTERRUPTED, DENIED, LIMIT, CORRUPT.
  */
@@ -301,6 +320,23 @@ MPSC_MUST_USE mpsc_status mpsc_recv_timeout(mpsc_receiver *rx, void *buffer, siz
  */
 MPSC_MUST_USE mpsc_status mpsc_recv_exact(mpsc_receiver *rx, void *buffer, size_t size,
                                           uint64_t nanoseconds);
+
+/*
+ * Takes several messages, each into a buffer of its own, whose `iov_len` becomes the message's length: as
+ * many as are there and fit, at least one. Waits for that one like mpsc_recv, mpsc_try_recv,
+ * mpsc_recv_timeout, and never for more.
+ *
+ * MPSC_OK: `*received` messages were taken. TOO_BIG: the first buffer is too small; the message stays
+ * queued, and the buffer's `iov_len` says its size. Others as for mpsc_recv. All are acknowledged at once:
+ * killed in the middle of it, the process leaves them queued, and they are delivered again.
+ */
+MPSC_MUST_USE mpsc_status mpsc_recv_batch(mpsc_receiver *rx, struct iovec *buffers, size_t count,
+                                          size_t *received);
+MPSC_MUST_USE mpsc_status mpsc_try_recv_batch(mpsc_receiver *rx, struct iovec *buffers, size_t count,
+                                              size_t *received);
+MPSC_MUST_USE mpsc_status mpsc_recv_batch_timeout(mpsc_receiver *rx, struct iovec *buffers,
+                                                  size_t count, size_t *received,
+                                                  uint64_t nanoseconds);
 
 /*
  * Takes the peeked message off the queue; do not touch it again. Killed before this, the process

@@ -16,6 +16,16 @@ const char *handle_name(const char *name)
     return name;
 }
 
+bool handle_vector(const struct iovec *vector, size_t count)
+{
+    if (!vector && count)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!vector[i].iov_base && vector[i].iov_len)
+            return false;
+    return true;
+}
+
 bool handle_side_gone(struct handle *handle, enum side side)
 {
     const struct segment *segment = handle->segment;

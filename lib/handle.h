@@ -14,6 +14,9 @@ struct handle *receiver_new(void);
 /* The name without its optional leading slash; NULL: it cannot be one. */
 const char *handle_name(const char *name);
 
+/* Are these buffers, or none? */
+bool handle_vector(const struct iovec *vector, size_t count);
+
 /* May this process use the handle? */
 static inline mpsc_status handle_usable(const struct handle *handle)
 {

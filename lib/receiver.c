@@ -293,13 +293,14 @@ static inline bool mark(mpsc_receiver *rx)
     return !handle_is_rendezvous(&rx->handle) || rx->item.taken || ring_mark(&rx->ring, rx->head);
 }
 
-static inline void take(mpsc_receiver *rx)
+static inline void take(mpsc_receiver *rx, uint64_t messages, uint64_t cells)
 {
     _Atomic uint64_t *all = &header_of(rx)->received;
     uint64_t received = atomic_load_explicit(all, memory_order_relaxed);
-    atomic_store_explicit(all, received + 1, memory_order_relaxed);
-    atomic_store_explicit(&rx->handle.endpoint->messages, ++rx->received, memory_order_relaxed);
-    pass(rx, rx->item.cells);
+    atomic_store_explicit(all, received + messages, memory_order_relaxed);
+    rx->received += messages;
+    atomic_store_explicit(&rx->handle.endpoint->messages, rx->received, memory_order_relaxed);
+    pass(rx, cells);
 }
 
 /* What a message may be: at most as long as the buffer, or exactly. */
@@ -325,7 +326,7 @@ static inline mpsc_status receive(mpsc_receiver *rx, void *buffer, size_t size, 
     size_t taken = (size_t)rx->item.length;
     if (taken)
         memcpy(buffer, ring_payload(&rx->ring, rx->head, taken), taken);
-    take(rx);
+    take(rx, 1, rx->item.cells);
     if (length)
         *length = taken;
     return MPSC_OK;
@@ -350,6 +351,72 @@ mpsc_status mpsc_recv_timeout(mpsc_receiver *rx, void *buffer, size_t size, size
 mpsc_status mpsc_recv_exact(mpsc_receiver *rx, void *buffer, size_t size, uint64_t nanoseconds)
 {
     return receive(rx, buffer, size, FIT_EXACT, NULL, handle_time_or_none(nanoseconds));
+}
+
+/* ---- batches */
+
+static void copy_out(const mpsc_receiver *rx, uint64_t position, struct iovec *buffer)
+{
+    buffer->iov_len = (size_t)rx->item.length;
+    if (buffer->iov_len)
+        memcpy(buffer->iov_base, ring_payload(&rx->ring, position, rx->item.length),
+               buffer->iov_len);
+}
+
+/* The message at the head, and those that stand right behind it. */
+static size_t receive_row(mpsc_receiver *rx, struct iovec *buffers, size_t count)
+{
+    uint64_t position = rx->head;
+    size_t row = 0;
+    do {
+        copy_out(rx, position, &buffers[row++]);
+        position += rx->item.cells;
+    } while (row < count && ring_look(&rx->ring, position, &rx->item) == RING_OK &&
+             rx->item.length <= buffers[row].iov_len);
+    take(rx, row, position - rx->head);
+    return row;
+}
+
+static mpsc_status receive_batch(mpsc_receiver *rx, struct iovec *buffers, size_t count,
+                                 size_t *received, uint64_t nanoseconds)
+{
+    if (!rx || !received || rx->peeked || !handle_vector(buffers, count))
+        return MPSC_INVALID;
+    size_t row = count ? 1 : 0;
+    mpsc_status status = handle_usable(&rx->handle);
+    if (!status && row && handle_is_rendezvous(&rx->handle)) {
+        status = receive(rx, buffers->iov_base, buffers->iov_len, FIT_LOOSE, &buffers->iov_len,
+                         nanoseconds);
+    } else if (!status && row) {
+        status = next(rx, nanoseconds);
+        if (!status && rx->item.length > buffers->iov_len) {
+            buffers->iov_len = (size_t)rx->item.length;
+            status = MPSC_TOO_BIG;
+        }
+        if (!status)
+            row = receive_row(rx, buffers, count);
+    }
+    if (!status)
+        *received = row;
+    return status;
+}
+
+mpsc_status mpsc_recv_batch(mpsc_receiver *rx, struct iovec *buffers, size_t count,
+                            size_t *received)
+{
+    return receive_batch(rx, buffers, count, received, MPSC_FOREVER);
+}
+
+mpsc_status mpsc_try_recv_batch(mpsc_receiver *rx, struct iovec *buffers, size_t count,
+                                size_t *received)
+{
+    return receive_batch(rx, buffers, count, received, WAIT_NEVER);
+}
+
+mpsc_status mpsc_recv_batch_timeout(mpsc_receiver *rx, struct iovec *buffers, size_t count,
+                                    size_t *received, uint64_t nanoseconds)
+{
+    return receive_batch(rx, buffers, count, received, handle_time(nanoseconds));
 }
 
 /* ---- in place */
@@ -408,6 +475,6 @@ mpsc_status mpsc_release(mpsc_receiver *rx, const void *message)
         pass(rx, rx->item.cells);
         return MPSC_EMPTY;
     }
-    take(rx);
+    take(rx, 1, rx->item.cells);
     return MPSC_OK;
 }

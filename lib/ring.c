@@ -175,6 +175,12 @@ enum ring_result ring_claim(const struct ring *ring, struct intent *intent, uint
     }
 }
 
+uint64_t ring_free(const struct ring *ring, uint64_t end)
+{
+    uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_relaxed);
+    return tail < end ? end - tail : 0; /* none in a closed one */
+}
+
 bool ring_room(const struct ring *ring, uint64_t cells)
 {
     uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_relaxed);

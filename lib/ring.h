@@ -108,6 +108,8 @@ void ring_commit(const struct ring *ring, uint64_t position, uint64_t cells, uin
 /* Publishes what was claimed as nothing. */
 void ring_cancel(const struct ring *ring, uint64_t position, uint64_t cells);
 /* Is there room for `cells`, as far as one can see? Or is it closed? */
+/* Cells that can be claimed in front of `end`, the end of the room as it was last seen. */
+uint64_t ring_free(const struct ring *ring, uint64_t end);
 bool ring_room(const struct ring *ring, uint64_t cells);
 
 /* What is at the head, or at any position that is not taken yet. RING_OK: a message, in `item`.

@@ -15,6 +15,14 @@ uint64_t wait_deadline(uint64_t nanoseconds)
     return nanoseconds < OS_FOREVER - now ? now + nanoseconds : OS_FOREVER;
 }
 
+uint64_t wait_left(uint64_t deadline)
+{
+    if (deadline == OS_FOREVER)
+        return OS_FOREVER;
+    uint64_t now = os_now();
+    return now < deadline ? deadline - now : 0;
+}
+
 static void pause_processor(void)
 {
 #if defined __x86_64__ || defined __i386__

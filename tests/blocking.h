@@ -120,6 +120,52 @@ BLOCKING_CALL(call_peek_timeout)
     return blocking_release(rx, message, length, status);
 }
 
+static inline mpsc_status blocking_sent(mpsc_status status, size_t sent)
+{
+    assert_int_equal(sent, status == MPSC_OK ? 1 : 99);
+    return status;
+}
+
+BLOCKING_CALL(call_send_batch)
+{
+    struct iovec message = {&(int){SECOND}, sizeof(int)};
+    size_t sent = 99;
+    (void)rx, (void)nanoseconds;
+    mpsc_status status = mpsc_send_batch(tx, &message, 1, &sent);
+    return blocking_sent(status, sent);
+}
+
+BLOCKING_CALL(call_send_batch_timeout)
+{
+    struct iovec message = {&(int){SECOND}, sizeof(int)};
+    size_t sent = 99;
+    (void)rx;
+    mpsc_status status = mpsc_send_batch_timeout(tx, &message, 1, &sent, nanoseconds);
+    return blocking_sent(status, sent);
+}
+
+BLOCKING_CALL(call_recv_batch)
+{
+    int value = SECOND;
+    struct iovec buffer = {&value, sizeof value};
+    size_t received = 99;
+    (void)tx, (void)nanoseconds;
+    mpsc_status status = mpsc_recv_batch(rx, &buffer, 1, &received);
+    assert_int_equal(value, SECOND);
+    return blocking_sent(status, received);
+}
+
+BLOCKING_CALL(call_recv_batch_timeout)
+{
+    int value = SECOND;
+    struct iovec buffer = {&value, sizeof value};
+    size_t received = 99;
+    (void)tx;
+    mpsc_status status = mpsc_recv_batch_timeout(rx, &buffer, 1, &received, nanoseconds);
+    assert_int_equal(value, SECOND);
+    return blocking_sent(status, received);
+}
+
 BLOCKING_CALL(call_flush)
 {
     (void)rx;
@@ -135,6 +181,10 @@ static const struct blocking blocking_calls[] = {
     {"recv_timeout", NO_MESSAGE, true, call_recv_timeout},
     {"peek", NO_MESSAGE, false, call_peek},
     {"peek_timeout", NO_MESSAGE, true, call_peek_timeout},
+    {"send_batch", NO_ROOM, false, call_send_batch},
+    {"send_batch_timeout", NO_ROOM, true, call_send_batch_timeout},
+    {"recv_batch", NO_MESSAGE, false, call_recv_batch},
+    {"recv_batch_timeout", NO_MESSAGE, true, call_recv_batch_timeout},
     {"flush", NOT_TAKEN, true, call_flush},
     {"send, rendezvous", NO_RECEIVER, false, call_send},
     {"send_timeout, rendezvous", NO_RECEIVER, true, call_send_timeout},
