@@ -126,8 +126,9 @@ static void victim_prepare(struct run *run, unsigned number)
 static void victim_enter(struct run *run, unsigned number)
 {
     const struct scenario *scenario = run->victim[number].scenario;
-    if (scenario->flight)
-        ledger_expect(&run->ledger, victim_message(number, 99, scenario->flight), true);
+    unsigned flying = scenario->traits & BATCHED ? BATCH : 1;
+    for (unsigned i = 0; scenario->flight && i < flying; i++)
+        ledger_expect(&run->ledger, victim_message(number, 99 - i, scenario->flight), true);
     run->stepper[number].follow = scenario->traits & FOLLOWS;
     stepper_enter(&run->stepper[number]);
 }

@@ -86,9 +86,12 @@ enum trait {
     FORKS = 8192,   /* a breakpoint would be its child's as well */
     UNHEARD = 4096, /* there may never have been a receiver */
     UNBOUNDED = 16384,
-    FILLS = 32768, /* the first ring is full before the call, beside what is queued */
-    DRAINS = 65536 /* and the victim has taken that */
+    FILLS = 32768,    /* the first ring is full before the call, beside what is queued */
+    DRAINS = 65536,   /* and the victim has taken that */
+    BATCHED = 131072, /* the call moves three messages */
 };
+
+enum { BATCH = 3 };
 
 struct run;
 

@@ -161,6 +161,20 @@ static void send_expires_call(struct victim *v)
     assert_status(mpsc_send_timeout(v->tx, v->message, length, MILLISECONDS), MPSC_TIMEOUT);
 }
 
+static void send_batch_call(struct victim *v)
+{
+    unsigned char message[BATCH][LONGEST];
+    struct iovec vector[BATCH];
+    size_t sent = 0;
+    for (unsigned i = 0; i < BATCH; i++) {
+        uint64_t id = victim_message(v->number, 99 - i, v->scenario->flight);
+        message_fill(message[i], id);
+        vector[i] = (struct iovec){message[i], message_length(id)};
+    }
+    assert_status(mpsc_send_batch(v->tx, vector, BATCH, &sent), MPSC_OK);
+    assert_int_equal(sent, BATCH);
+}
+
 static void loan_call(struct victim *v)
 {
     mpsc_status status;
@@ -233,6 +247,17 @@ static void peek_release_call(struct victim *v)
     const void *message = mpsc_peek(v->rx, NULL, NULL);
     assert_non_null(message);
     assert_status(mpsc_release(v->rx, message), MPSC_OK);
+}
+
+static void recv_batch_call(struct victim *v)
+{
+    unsigned char buffer[BATCH][LONGEST];
+    struct iovec vector[BATCH];
+    size_t received = 0;
+    for (unsigned i = 0; i < BATCH; i++)
+        vector[i] = (struct iovec){buffer[i], LONGEST};
+    assert_status(mpsc_recv_batch(v->rx, vector, BATCH, &received), MPSC_OK);
+    assert_int_equal(received, BATCH);
 }
 
 static void clone_call(struct victim *v)
@@ -415,6 +440,11 @@ const struct scenario scenarios[] = {
     {"loan_send_loan", 0, 1, NULL, with_tx, 0, 0, loan_call, 2, false, NULL, NULL},
     {"send_loan_shrunk", 0, 1, NULL, with_loan, 0, 0, send_loan_call, 1, false, NULL, NULL},
     {"loan_cancel", 0, 1, NULL, with_tx, 0, 0, loan_cancel_call, 0, false, NULL, NULL},
+    {"send_batch", BATCHED, 1, NULL, with_tx, 0, 0, send_batch_call, 1, false, NULL, NULL},
+    {"send_batch_blocked", BATCHED, BOUND - 2, NULL, with_tx, 0, 0, send_batch_call, 1, false,
+     wake_by_receiving, NULL},
+    {"recv_batch", RECEIVES | BATCHED, 4, NULL, with_rx, 0, 1, recv_batch_call, 0, true, NULL,
+     NULL},
     {"flush", 0, 0, NULL, with_tx, 1, 0, flush_call, 0, false, wake_by_receiving, NULL},
     {"recv", RECEIVES, 3, NULL, with_rx, 0, 1, recv_call, 0, true, NULL, NULL},
     {"recv_first", RECEIVES, 3, NULL, with_rx, 0, 0, recv_call, 0, true, NULL, NULL},

@@ -343,8 +343,10 @@ void survivors_check(struct run *run)
     uint64_t queued = UINT64_MAX;
     if (segment_of(run) && !has(run, RENDEZVOUS) && !has(run, LISTENS) && !has(run, PUSHES))
         queued = view_queued(segment_of(run));
-    if (scenario->over && run->ledger.next < run->ledger.count)
-        run->ledger.entry[run->ledger.next].in_flight = true;
+    unsigned taken = scenario->traits & BATCHED ? BATCH : 1;
+    for (unsigned i = run->ledger.next; scenario->over && i < run->ledger.next + taken; i++)
+        if (i < run->ledger.count)
+            run->ledger.entry[i].in_flight = true;
     run->ledger.came = 0;
     stage("what comes right after the death");
     if (scenario->after)
