@@ -277,6 +277,37 @@ static void sender_in_the_midst_of_a_send(void)
     scene_close();
 }
 
+static int steps_through_a_batch(void *argument)
+{
+    (void)argument;
+    close_receiver();
+    int first = FIRST, second = SECOND;
+    struct iovec both[] = {{&first, sizeof first}, {&second, sizeof second}};
+    size_t sent = 0;
+    steps_begin(&shared->steps);
+    steps_end(&shared->steps, mpsc_send_batch(tx, both, 2, &sent));
+    return 0;
+}
+
+/* It has sent the first, and its intent covers the second. */
+static void sender_in_the_midst_of_a_batch(void)
+{
+    int value;
+    scene_open(BOUND);
+    const struct ring *ring = &segment_here()->ring;
+    struct ring_item item;
+    stopped = steps_start(&shared->steps, steps_through_a_batch, NULL);
+    while (ring_look(ring, 0, &item) != RING_OK)
+        assert_true(steps_next(&shared->steps, stopped));
+    assert_int_equal(ring_look(ring, 1, &item), RING_HOLE);
+    steps_stop();
+    expect_int(rx, FIRST);
+    assert_status(mpsc_try_recv(rx, &value, sizeof value, NULL), MPSC_EMPTY);
+    assert_status(steps_go_on(), MPSC_OK);
+    expect_int(rx, SECOND);
+    scene_close();
+}
+
 static int steps_through_a_try(void *argument)
 {
     (void)argument;
@@ -456,6 +487,7 @@ int main(void)
     static const struct test tests[] = {
         TEST(sender_with_a_loan),
         TEST(sender_in_the_midst_of_a_send),
+        TEST(sender_in_the_midst_of_a_batch),
         TEST(sender_that_accepts_an_offer),
         TEST(holder_of_the_control_mutex),
         TEST(receiver_before_a_full_ring),
