@@ -13,49 +13,46 @@
 #include <stdio.h>
 #include <time.h>
 
-static const struct kind kinds[] = {
-    {"bounded_scoped", 0, 24, 64, 0, 24, 24},
-    {"bounded_durable", DURABLE, 32, 1000, 0, 24, 32},
-    {"bounded_inherited", INHERITED, 24, 16, 0, 24, 24},
-    {"lengths_scoped", 0, 16, 40, 0, 24, 640},
-    {"lengths_durable", DURABLE, 40, 7, 0, 24, 280},
-    {"rendezvous_scoped", 0, 64, 0, 0, 24, 64},
-    {"rendezvous_inherited", INHERITED, 24, 0, 0, 24, 24},
-    {"unbounded_scoped", 0, 32, MPSC_UNBOUNDED, 65536, 24, 320},
-    {"unbounded_durable", DURABLE, 24, MPSC_UNBOUNDED, 0, 24, 24},
-    {"unbounded_inherited", INHERITED, 64, MPSC_UNBOUNDED, 0, 24, 1000},
-    {"bounded_orphaned", ORPHANED, 24, 32, 0, 24, 72},
-    {"unbounded_orphaned", ORPHANED, 24, MPSC_UNBOUNDED, 262144, 24, 72},
-};
+/* Name, traits, message size, bound, max_bytes, bytes of a message at least and at most. */
+/* clang-format off */
+#define KINDS(kind)                                                             \
+    kind(bounded_scoped,       0,         24, 64,             0,      24, 24)   \
+    kind(bounded_durable,      DURABLE,   32, 1000,           0,      24, 32)   \
+    kind(bounded_inherited,    INHERITED, 24, 16,             0,      24, 24)   \
+    kind(lengths_scoped,       0,         16, 40,             0,      24, 640)  \
+    kind(lengths_durable,      DURABLE,   40, 7,              0,      24, 280)  \
+    kind(rendezvous_scoped,    0,         64, 0,              0,      24, 64)   \
+    kind(rendezvous_inherited, INHERITED, 24, 0,              0,      24, 24)   \
+    kind(unbounded_scoped,     0,         32, MPSC_UNBOUNDED, 65536,  24, 320)  \
+    kind(unbounded_durable,    DURABLE,   24, MPSC_UNBOUNDED, 0,      24, 24)   \
+    kind(unbounded_inherited,  INHERITED, 64, MPSC_UNBOUNDED, 0,      24, 1000) \
+    kind(bounded_orphaned,     ORPHANED,  24, 32,             0,      24, 72)   \
+    kind(unbounded_orphaned,   ORPHANED,  24, MPSC_UNBOUNDED, 262144, 24, 72)
+/* clang-format on */
 
-enum { KINDS = sizeof kinds / sizeof *kinds };
+#define NUMBER(name, ...) name,
+#define KIND(name, ...) {#name, __VA_ARGS__},
+#define TEST_OF(name, ...) {#name, rage_##name, NULL, THREADS},
+#define RAGE(name, ...)                                                                            \
+    static void rage_##name(void)                                                                  \
+    {                                                                                              \
+        rages(name);                                                                               \
+    }
+
+enum { KINDS(NUMBER) KIND_COUNT };
+static const struct kind kinds[] = {KINDS(KIND)};
 
 static uint64_t seed, nanoseconds;
 static struct figures *figures; /* of each kind, from the processes in which they were */
 
 static void rages(unsigned i)
 {
-    harness_timeout((unsigned)(nanoseconds / KINDS / SECONDS) + 120);
-    storm_run(&kinds[i], nanoseconds / KINDS, seed + i * UINT64_C(0x9e3779b97f4a7c15), &figures[i]);
+    uint64_t share = nanoseconds / KIND_COUNT;
+    harness_timeout((unsigned)(share / SECONDS) + 120);
+    storm_run(&kinds[i], share, seed + i * UINT64_C(0x9e3779b97f4a7c15), &figures[i]);
 }
 
-#define STORM(i)                                                                                   \
-    static void storm_##i(void)                                                                    \
-    {                                                                                              \
-        rages(i);                                                                                  \
-    }
-STORM(0)
-STORM(1)
-STORM(2)
-STORM(3)
-STORM(4)
-STORM(5)
-STORM(6)
-STORM(7)
-STORM(8)
-STORM(9)
-STORM(10)
-STORM(11)
+KINDS(RAGE)
 
 static void print_line(const char *name, const struct figures *f)
 {
@@ -70,7 +67,7 @@ static void print_figures(void)
     struct figures all = {0};
     printf("%-21s %8s %8s %6s %11s %6s %7s %8s %6s %7s %9s\n", "channel", "senders", "recvers",
            "left", "messages", "again", "arrived", "vanished", "holes", "repairs", "takeovers");
-    for (unsigned i = 0; i < KINDS; i++) {
+    for (unsigned i = 0; i < KIND_COUNT; i++) {
         const uint64_t *from = (const uint64_t *)&figures[i];
         for (size_t n = 0; n < sizeof all / sizeof *from; n++)
             ((uint64_t *)&all)[n] += from[n];
@@ -105,18 +102,15 @@ static void settings(int count, char **arguments)
 
 int main(int count, char **arguments)
 {
-#define NAMED(i)                                                                                   \
-    {                                                                                              \
-        kinds[i].name, storm_##i, NULL, THREADS                                                    \
-    }
-    const struct test tests[KINDS] = {
-        NAMED(0), NAMED(1), NAMED(2), NAMED(3), NAMED(4),  NAMED(5),
-        NAMED(6), NAMED(7), NAMED(8), NAMED(9), NAMED(10), NAMED(11),
-    };
+    static const struct test tests[] = {KINDS(TEST_OF)};
     settings(count, arguments);
-    figures = shared_memory(KINDS * sizeof *figures);
+#ifdef MPSC_SYNC_PTHREAD
+    puts("skipped: with pthread's locks and conditions a death is not survived everywhere");
+    return 77;
+#endif
+    figures = shared_memory(KIND_COUNT * sizeof *figures);
     printf("seed %" PRIu64 "\n", seed);
-    int failed = harness_main("storm", tests, KINDS);
+    int failed = harness_main("storm", tests, KIND_COUNT);
     print_figures();
     return failed;
 }

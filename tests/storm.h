@@ -4,8 +4,10 @@
  * and a ledger outside the channel says at the end whether all went by the contract.
  *
  *      storm.c             the channels, and what the whole came to
- *      storm_supervisor.c  starts and kills, watches over the progress, makes the reckoning
- *      storm_workers.c     those who send and receive, by all forms of call
+ *      storm_supervisor.c  opens, starts and kills, and makes the reckoning
+ *      storm_crew.c        the supervisor's workers, and whether they all move
+ *      storm_producer.c    those who send and receive, by all forms of call
+ *      storm_receiver.c
  *      storm_ledger.c      messages, what was sent of them and what has come
  */
 #ifndef STORM_H
@@ -14,6 +16,7 @@
 #include "together.h"
 
 #include <stdalign.h>
+#include <time.h>
 
 /* ------------------------------------------------------------------ kinds of channels */
 
@@ -66,8 +69,8 @@ struct hand {
 
 /* A place that a worker fills, and after it the next one. */
 struct post {
-    alignas(64) atomic_uint doing; /* for the report of a hang: an index into storm_calls */
-    _Atomic uint64_t moved;        /* messages sent or received from here */
+    alignas(64) _Atomic(const char *) doing; /* for the report of a hang */
+    _Atomic uint64_t moved;                  /* messages sent or received from here */
 };
 
 struct ledger {
@@ -78,7 +81,7 @@ struct ledger {
     atomic_int stop;       /* producers leave */
     atomic_int over;       /* the supervisor's last word has come: receivers leave */
     /* Counted by whoever receives. */
-    _Atomic uint64_t again, cancelled;
+    _Atomic uint64_t again;
     struct post posts[WORKERS];
     struct hand hands[HANDS];
     struct life life[LIVES];
@@ -108,8 +111,43 @@ struct worker_given {
     uint64_t seed;
 };
 
-mpsc_options storm_options(const struct kind *kind);
-const char *storm_call(unsigned doing);
+static inline mpsc_options storm_options(const struct kind *kind)
+{
+    mpsc_options options = options_of(kind->message_size, kind->bound);
+    options.max_bytes = kind->max_bytes;
+    options.durable = is(kind, DURABLE);
+    options.create = is(kind, ORPHANED);
+    return options;
+}
+
+static inline void doing(const struct worker_given *given, const char *call)
+{
+    atomic_store(&given->ledger->posts[given->post].doing, call);
+}
+
+static inline void moved(const struct worker_given *given)
+{
+    atomic_fetch_add(&given->ledger->posts[given->post].moved, 1);
+}
+
+static inline void pause_a_little(void)
+{
+    nanosleep(&(struct timespec){0, 50000}, NULL);
+}
+
+static inline bool once_in(uint64_t *state, unsigned many)
+{
+    return chance(state) % many == 0;
+}
+
+/* With something in its hand that others wait for: a good moment to be killed. */
+static inline void dwell(uint64_t *state)
+{
+    if (once_in(state, 512))
+        for (uint64_t end = now_ns() + chance(state) % (MILLISECONDS / 2); now_ns() < end;)
+            sched_yield();
+}
+
 int storm_produce(struct worker_given *given);
 int storm_receive(struct worker_given *given);
 /* Takes what there is; the status that ended it. For the supervisor. */
@@ -122,6 +160,37 @@ struct figures {
     uint64_t messages, again, arrived, vanished;
     uint64_t holes, repairs, takeovers;
 };
+
+enum { PATIENCE = 30 }; /* seconds until it is a hang */
+
+struct supervisor {
+    const struct kind *kind;
+    struct ledger *ledger;
+    const char *name; /* NULL: none */
+    mpsc_sender *tx;
+    mpsc_receiver *rx;
+    uint64_t seed, state;
+    pid_t pids[WORKERS]; /* 0: nobody is there */
+    uint32_t lives[WORKERS];
+    uint64_t memory; /* of the channel when it was new */
+    struct figures *figures;
+};
+
+bool storm_stats(const struct supervisor *s, mpsc_stats *now);
+_Noreturn void crew_hangs(const struct supervisor *s, const char *what);
+/* Those that have left by themselves; others take their places. */
+void crew_tend(struct supervisor *s);
+/* All of that set at once, and then all are waited for. */
+void crew_kill(struct supervisor *s, unsigned set);
+/* Until each producer has sent, and somebody received. */
+void crew_wait_progress(struct supervisor *s);
+/* Until those that should leave have left. */
+void crew_wait_ended(struct supervisor *s, unsigned first, unsigned count);
+
+static inline void storm_nap(uint64_t nanoseconds)
+{
+    nanosleep(&(struct timespec){0, (long)nanoseconds}, NULL);
+}
 
 /* Rages for so long; adds to the figures. */
 void storm_run(const struct kind *kind, uint64_t nanoseconds, uint64_t seed,

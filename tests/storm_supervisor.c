@@ -4,207 +4,8 @@
 #include "storm.h"
 
 #include "attachment.h"
-#include "view.h"
 
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-enum { PATIENCE = 30 }; /* seconds until it is a hang */
-
-struct supervisor {
-    const struct kind *kind;
-    struct ledger *ledger;
-    const char *name; /* NULL: none */
-    mpsc_sender *tx;
-    mpsc_receiver *rx;
-    uint64_t seed, state;
-    pid_t pids[WORKERS]; /* 0: nobody is there */
-    uint32_t lives[WORKERS];
-    uint64_t memory; /* of the channel when it was new */
-    struct figures *figures;
-};
-
-static bool stats(const struct supervisor *s, mpsc_stats *stats)
-{
-    const struct handle *handle = (const struct handle *)s->tx;
-    if (!handle)
-        return mpsc_stat(s->name, stats) == MPSC_OK;
-    struct view view = {*handle->segment};
-    view_stats(&view, stats);
-    return true;
-}
-
-/* ------------------------------------------------------------------ the report of a hang */
-
-static void report_worker(const struct supervisor *s, unsigned i)
-{
-    const struct post *post = &s->ledger->posts[i];
-    const struct life *life = &s->ledger->life[s->lives[i]];
-    fprintf(stderr, "  %s %u: process %d, %ju moved, in call %s",
-            i < PRODUCERS ? "producer" : "receiver", i, (int)s->pids[i],
-            (uintmax_t)atomic_load(&post->moved), storm_call(atomic_load(&post->doing)));
-    if (i < PRODUCERS)
-        fprintf(stderr, "; life %u: about %ju, sent %ju, got %ju", s->lives[i],
-                (uintmax_t)atomic_load(&life->about), (uintmax_t)atomic_load(&life->sent),
-                (uintmax_t)atomic_load(&life->got));
-    if (s->pids[i] && sleeping(s->pids[i], s->pids[i]))
-        fprintf(stderr, "; asleep");
-    fputc('\n', stderr);
-}
-
-static _Noreturn void hangs(const struct supervisor *s, const char *what)
-{
-    mpsc_stats now;
-    fprintf(stderr, "%s: %s; seed %ju\n", s->kind->name, what, (uintmax_t)s->seed);
-    if (stats(s, &now))
-        fprintf(stderr,
-                "  queued %ju, received %ju, holes %ju, repairs %ju, takeovers %ju, senders %u, "
-                "receivers %u, processes %u, the receiver is %u\n",
-                (uintmax_t)now.queued, (uintmax_t)now.received, (uintmax_t)now.holes,
-                (uintmax_t)now.repairs, (uintmax_t)now.takeovers, now.senders, now.receivers,
-                now.processes, now.receiver_pid);
-    for (unsigned i = 0; i < WORKERS; i++)
-        report_worker(s, i);
-    const char *look = getenv("MPSC_TEST_ON_HANG");
-    for (unsigned i = 0; look && i < WORKERS; i++) {
-        char command[512];
-        snprintf(command, sizeof command, "%s %d >&2", look, (int)s->pids[i]);
-        if (s->pids[i] && system(command) != 0)
-            fprintf(stderr, "  (%s failed)\n", command);
-    }
-    fail_msg("%s: no progress: %s", s->kind->name, what);
-}
-
-/* ------------------------------------------------------------------ starting and ending workers */
-
-static uint64_t seed_of(struct supervisor *s)
-{
-    return chance(&s->state) | 1;
-}
-
-static void start(struct supervisor *s, unsigned i)
-{
-    uint32_t life = i < PRODUCERS ? atomic_fetch_add(&s->ledger->lives, 1) : 0;
-    struct worker_given given = {s->ledger, s->name, s->tx, s->rx, i, life, seed_of(s)};
-    assert_in_range(life, 0, LIVES - 1);
-    atomic_store(&s->ledger->posts[i].doing, 0);
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(i < PRODUCERS ? storm_produce(&given) : storm_receive(&given));
-    if (pid < 0)
-        fail_msg("fork: %s", strerror(errno));
-    s->pids[i] = pid;
-    s->lives[i] = life;
-}
-
-static void ended(struct supervisor *s, unsigned i, int status)
-{
-    s->pids[i] = 0;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        s->figures->left++;
-    else if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
-        fail_msg("%s: worker %u ended with status %#x in call %s; seed %ju", s->kind->name, i,
-                 (unsigned)status, storm_call(atomic_load(&s->ledger->posts[i].doing)),
-                 (uintmax_t)s->seed);
-    else if (i < PRODUCERS)
-        s->figures->producers_killed++;
-    else
-        s->figures->receivers_killed++;
-}
-
-/* Those that have left by themselves; others take their places. */
-static void tend(struct supervisor *s)
-{
-    for (unsigned i = 0; i < WORKERS; i++) {
-        int status;
-        if (s->pids[i] && waitpid(s->pids[i], &status, WNOHANG) == s->pids[i])
-            ended(s, i, status);
-        bool needed = !atomic_load(i < PRODUCERS ? &s->ledger->stop : &s->ledger->over);
-        if (!s->pids[i] && needed)
-            start(s, i);
-    }
-}
-
-/* All at once, and then all are waited for. */
-static void kill_these(struct supervisor *s, unsigned set)
-{
-    unsigned first = (unsigned)(chance(&s->state) % WORKERS);
-    for (unsigned n = 0; n < WORKERS; n++) {
-        unsigned i = (first + n) % WORKERS;
-        if (set & 1u << i && s->pids[i])
-            assert_int_equal(kill(s->pids[i], SIGKILL), 0);
-    }
-    for (unsigned i = 0; i < WORKERS; i++) {
-        int status;
-        if (!(set & 1u << i) || !s->pids[i])
-            continue;
-        if (waitpid(s->pids[i], &status, 0) != s->pids[i])
-            fail_msg("waitpid: %s", strerror(errno));
-        ended(s, i, status);
-    }
-}
-
-/* ------------------------------------------------------------------ progress */
-
-static void nap(uint64_t nanoseconds)
-{
-    nanosleep(&(struct timespec){0, (long)nanoseconds}, NULL);
-}
-
-struct progress {
-    uint64_t posts[WORKERS];
-};
-
-static uint64_t moved_at(const struct supervisor *s, unsigned i)
-{
-    return atomic_load(&s->ledger->posts[i].moved);
-}
-
-/* Each producer has sent, and somebody received. */
-static bool all_moved(const struct supervisor *s, const struct progress *since)
-{
-    bool received = false;
-    for (unsigned i = 0; i < WORKERS; i++) {
-        bool moved = moved_at(s, i) != since->posts[i];
-        if (i < PRODUCERS && !moved)
-            return false;
-        received = received || (i >= PRODUCERS && moved);
-    }
-    return received;
-}
-
-static void wait_progress(struct supervisor *s)
-{
-    struct progress since;
-    uint64_t deadline = after_seconds(PATIENCE);
-    for (unsigned i = 0; i < WORKERS; i++)
-        since.posts[i] = moved_at(s, i);
-    while (!all_moved(s, &since)) {
-        if (now_ns() > deadline)
-            hangs(s, "somebody does not move");
-        nap(100000);
-        tend(s);
-    }
-}
-
-static void wait_ended(struct supervisor *s, unsigned first, unsigned count)
-{
-    uint64_t deadline = after_seconds(PATIENCE);
-    for (unsigned i = first; i < first + count;) {
-        if (now_ns() > deadline)
-            hangs(s, "a worker that should leave does not");
-        tend(s);
-        if (s->pids[i])
-            nap(100000);
-        else
-            i++;
-    }
-}
 
 /* ------------------------------------------------------------------ the storm */
 
@@ -225,7 +26,7 @@ static unsigned victims(struct supervisor *s)
 static void linger(struct supervisor *s)
 {
     if (chance(&s->state) % 2)
-        nap(chance(&s->state) % (8 * MILLISECONDS));
+        storm_nap(chance(&s->state) % (8 * MILLISECONDS));
     else
         for (uint64_t end = now_ns() + chance(&s->state) % (MILLISECONDS / 2); now_ns() < end;)
             continue;
@@ -238,15 +39,15 @@ static void rage(struct supervisor *s, uint64_t end)
         unsigned again = chance(&s->state) % 4 == 0;
         for (unsigned i = 0; i <= again; i++) { /* again: in the midst of its coming */
             linger(s);
-            kill_these(s, set);
-            tend(s);
+            crew_kill(s, set);
+            crew_tend(s);
         }
         if (round % 16 == 15)
-            wait_progress(s);
+            crew_wait_progress(s);
         if (atomic_load(&s->ledger->lives) > LIVES - 1000)
             break;
     }
-    wait_progress(s);
+    crew_wait_progress(s);
 }
 
 /* ------------------------------------------------------------------ the reckoning */
@@ -254,7 +55,7 @@ static void rage(struct supervisor *s, uint64_t end)
 static void add_stats(struct supervisor *s)
 {
     mpsc_stats now;
-    if (!stats(s, &now))
+    if (!storm_stats(s, &now))
         return;
     s->figures->holes += now.holes;
     s->figures->repairs += now.repairs;
@@ -307,7 +108,7 @@ static bool is_alone(void *argument)
 {
     const struct supervisor *s = argument;
     mpsc_stats now;
-    return !stats(s, &now) || now.processes == (s->tx || s->rx);
+    return !storm_stats(s, &now) || now.processes == (s->tx || s->rx);
 }
 
 /* But for pages of the tables, for as many as were ever there at a time. A receiver that finds nothing
@@ -318,7 +119,7 @@ static bool memory_is_given_back(void *argument)
     mpsc_stats now;
     unsigned char byte;
     assert_status(mpsc_try_recv(s->rx, &byte, 1, NULL), MPSC_EMPTY);
-    return stats(s, &now) && now.memory <= s->memory + 64 * (uint64_t)sysconf(_SC_PAGESIZE);
+    return storm_stats(s, &now) && now.memory <= s->memory + 64 * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static void nothing_is_left(struct supervisor *s)
@@ -326,7 +127,7 @@ static void nothing_is_left(struct supervisor *s)
     mpsc_stats now = {0};
     wait_until(is_alone, s);
     tables_are_clean(s);
-    assert_true(stats(s, &now));
+    assert_true(storm_stats(s, &now));
     assert_int_equal(now.senders, 1);
     assert_int_equal(now.receivers, 1);
     assert_int_equal(now.queued, 0);
@@ -351,7 +152,7 @@ static void open_channel(struct supervisor *s)
         assert_status(mpsc_open_sender(s->name, &options, &s->tx), MPSC_OK);
     }
     mpsc_stats now = {0};
-    stats(s, &now);
+    storm_stats(s, &now);
     s->memory = now.memory;
     if (is(kind, DURABLE)) {
         mpsc_sender_close(s->tx);
@@ -374,9 +175,9 @@ static void say_goodbye(struct supervisor *s)
         if (status != MPSC_FULL && status != MPSC_NO_SPACE)
             assert_status(status, MPSC_DISCONNECTED);
         if (now_ns() > deadline)
-            hangs(s, "the last message cannot be sent");
-        tend(s);
-        nap(100000);
+            crew_hangs(s, "the last message cannot be sent");
+        crew_tend(s);
+        storm_nap(100000);
     }
     atomic_store(&s->ledger->life[0].sent, 1);
 }
@@ -397,9 +198,9 @@ static void end_in_order(struct supervisor *s)
 {
     mpsc_options options = storm_options(s->kind);
     atomic_store(&s->ledger->stop, 1);
-    wait_ended(s, 0, PRODUCERS);
+    crew_wait_ended(s, 0, PRODUCERS);
     say_goodbye(s);
-    wait_ended(s, PRODUCERS, RECEIVERS);
+    crew_wait_ended(s, PRODUCERS, RECEIVERS);
     if (!s->rx)
         assert_status(mpsc_open_receiver(s->name, &options, &s->rx), MPSC_OK);
     assert_status(storm_drain(s->ledger, s->rx), MPSC_EMPTY);
@@ -419,11 +220,11 @@ static void rage_over_orphans(struct supervisor *s, uint64_t end)
     do {
         atomic_store(&s->ledger->era, atomic_load(&s->ledger->lives));
         atomic_store(&s->ledger->in_charge, NO_HAND);
-        tend(s);
-        wait_progress(s);
+        crew_tend(s);
+        crew_wait_progress(s);
         linger(s);
         add_stats(s);
-        kill_these(s, (1u << WORKERS) - 1);
+        crew_kill(s, (1u << WORKERS) - 1);
         wait_until(is_alone, s);
     } while (now_ns() < end && atomic_load(&s->ledger->lives) < LIVES - 1000);
     for (uint32_t i = 0; i < atomic_load(&s->ledger->lives); i++)
@@ -450,7 +251,7 @@ void storm_run(const struct kind *kind, uint64_t nanoseconds, uint64_t seed,
         rage_over_orphans(&s, end);
     } else {
         open_channel(&s);
-        tend(&s);
+        crew_tend(&s);
         rage(&s, end);
         end_in_order(&s);
     }

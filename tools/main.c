@@ -14,7 +14,7 @@ static const char help[] =
     "       mpsc-inspect show NAME\n"
     "Looks at the channels of libmpsc on this machine, and disturbs none.\n\n"
     "  list       a line for each channel that has a name\n"
-    "  show NAME  all about one: its figures, and who holds an end of it\n\n"
+    "  show NAME  all about one: its figures, who holds an end of it, who holds up others\n\n"
     "  -h, --help     this text\n"
     "  -V, --version  the version\n\n"
     "A channel's state: ok; idle (durable, and no living process has it open); orphaned (no "
