@@ -1,0 +1,675 @@
+/* SPDX-License-Identifier: MIT */
+/* 1.2 Each system call of each public call fails once, with every error that it may give, or is met by a
+ * signal: that is a status, nothing is lost or left half-made, and a second try succeeds. */
+#include "injector.h"
+#include "possessions.h"
+#include "together.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+/* ------------------------------------------------------------------ what can fail, and how */
+
+enum { MOST_ERRORS = 6 };
+
+struct failure {
+    uint64_t number;
+    int errors[MOST_ERRORS]; /* up to the first 0 */
+};
+
+static const struct failure failures[] = {
+    {SYS_openat, {EMFILE, ENFILE, ENOMEM, EACCES, ENOSPC, EINTR}},
+    {SYS_close, {EINTR, EIO}},
+    {SYS_fchmod, {EPERM}},
+    {SYS_ftruncate, {EINTR, ENOMEM}},
+    {SYS_fallocate, {ENOSPC, EINTR, ENOMEM}},
+    {SYS_pread64, {EINTR, EIO, ENOMEM}},
+    {SYS_linkat, {ENOSPC, ENOMEM, EACCES}},
+    {SYS_unlinkat, {EACCES, EPERM, ENOMEM}},
+#ifdef SYS_unlink
+    {SYS_unlink, {EACCES, EPERM, ENOMEM}},
+    {SYS_lstat, {EACCES, ENOMEM}},
+    {SYS_fork, {EAGAIN, ENOMEM}},
+#endif
+    {SYS_newfstatat, {EACCES, ENOMEM}},
+    {SYS_fcntl, {ENOLCK, ENOMEM, EINTR}},
+    {SYS_mmap, {ENOMEM}},
+    {SYS_madvise, {ENOMEM, EAGAIN}},
+    {SYS_membarrier, {ENOSYS, EPERM, ENOMEM}},
+    {SYS_futex, {EINTR, ETIMEDOUT}},
+#ifdef SYS_futex_waitv
+    {SYS_futex_waitv, {ENOSYS, EINTR, ETIMEDOUT, ENOMEM}},
+#endif
+    {SYS_clone, {EAGAIN, ENOMEM}},
+#ifdef SYS_clone3
+    {SYS_clone3, {EAGAIN, ENOMEM}},
+#endif
+    /* These do not fail. (To unmap a whole mapping splits none, and an object of ours can always be
+     * asked about.) */
+    {SYS_munmap, {0}},
+    {SYS_fstat, {0}},
+    {SYS_getpid, {0}},
+    {SYS_gettid, {0}},
+    {SYS_geteuid, {0}},
+    {SYS_tgkill, {0}},
+    {SYS_prlimit64, {0}},
+    {SYS_sched_yield, {0}},
+    {SYS_rt_sigprocmask, {0}},
+    {SYS_rt_sigpending, {0}},
+    {SYS_rt_sigaction, {0}},
+    {SYS_set_robust_list, {0}},
+#ifdef SYS_rseq
+    {SYS_rseq, {0}},
+#endif
+    /* The C library's allocator: see mmap. */
+    {SYS_brk, {0}},
+    {SYS_getrandom, {0}},
+};
+
+#if defined __SANITIZE_ADDRESS__
+#define SANITIZED 1
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+static const int *errors_of(const struct system_call *call)
+{
+    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++)
+        if (failures[i].number == call->number)
+            return failures[i].errors;
+    fail_msg("what can system call %ju fail with?", (uintmax_t)call->number);
+}
+
+static bool may_fail(const struct system_call *call)
+{
+    int operation = (int)call->arguments[1] & FUTEX_CMD_MASK;
+    switch (call->number) {
+    case SYS_futex:
+        return operation == FUTEX_WAIT_BITSET || operation == FUTEX_WAIT;
+    case SYS_newfstatat:
+        return !(call->arguments[3] & AT_EMPTY_PATH); /* or it is fstat */
+    case SYS_fcntl:
+        return call->arguments[1] != F_GETFL && call->arguments[1] != F_GETFD;
+    case SYS_mmap: /* the sanitizer's own end the program */
+        return !SANITIZED || (int)call->arguments[4] != -1;
+    default:
+        return errors_of(call)[0] != 0;
+    }
+}
+
+static mpsc_status status_of(int error)
+{
+    switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOLCK:
+        return MPSC_LIMIT;
+    case ENOMEM:
+        return MPSC_NO_MEMORY;
+    case ENOSPC:
+        return MPSC_NO_SPACE;
+    case EACCES:
+    case EPERM:
+        return MPSC_DENIED;
+    default:
+        return MPSC_OS;
+    }
+}
+
+/* ------------------------------------------------------------------ the calls */
+
+enum { BOUND = 4 };
+
+struct scene {
+    struct injector injector;
+    const struct call *call;
+    char name[64];     /* of a channel that a host has open */
+    const char *fresh; /* of one that is not there to begin with */
+    mpsc_sender *tx, *more;
+    mpsc_receiver *rx;
+    mpsc_sender *clones[64];
+    pid_t child;
+    int fork_error;
+    int error; /* that was injected; when `known` */
+    atomic_int known, handled, there, host_there, host_leaves;
+};
+
+struct call {
+    const char *name;
+    void (*before)(struct scene *);
+    mpsc_status (*run)(struct scene *);
+    /* After the call has succeeded in the end: uses what there is, and closes it. */
+    void (*after)(struct scene *);
+    mpsc_status usual;
+    enum { QUICK, WAITS, DROPS, FORKS } kind; /* waits: may be interrupted; drops: ends for good */
+    bool follow;
+};
+
+static void nothing_before(struct scene *s)
+{
+    (void)s;
+}
+
+static void close_all(struct scene *s)
+{
+    mpsc_sender_close(s->tx);
+    mpsc_sender_close(s->more);
+    mpsc_receiver_close(s->rx);
+    s->tx = s->more = NULL;
+    s->rx = NULL;
+}
+
+/* Both ends are sound. */
+static void use_and_close(struct scene *s)
+{
+    for (int i = 0; i < 3 * BOUND; i++) {
+        send_int(s->tx, i);
+        expect_int(s->rx, i);
+    }
+    if (s->more) {
+        send_int(s->more, 7);
+        expect_int(s->rx, 7);
+    }
+    close_all(s);
+}
+
+/* The name leads to what was made under it, and goes with it. */
+static void use_and_close_fresh(struct scene *s)
+{
+    if (!s->tx)
+        s->tx = open_tx(s->fresh, sizeof(int), BOUND);
+    if (!s->rx)
+        s->rx = open_rx(s->fresh, sizeof(int), BOUND);
+    assert_counts(s->fresh, 1 + (s->more != NULL), 1, 1);
+    use_and_close(s);
+    assert_false(name_exists(s->fresh));
+}
+
+static void open_fresh(struct scene *s)
+{
+    s->tx = open_tx(s->fresh, sizeof(int), BOUND);
+    s->rx = open_rx(s->fresh, sizeof(int), BOUND);
+}
+
+/* ---- opening */
+
+static mpsc_status run_private(struct scene *s)
+{
+    return mpsc_sync_channel(sizeof(int), BOUND, &s->tx, &s->rx);
+}
+
+static mpsc_status run_create_sender(struct scene *s)
+{
+    mpsc_options options = options_of(sizeof(int), BOUND);
+    return mpsc_open_sender(s->fresh, &options, &s->tx);
+}
+
+static mpsc_status run_create_receiver(struct scene *s)
+{
+    mpsc_options options = options_of(sizeof(int), BOUND);
+    return mpsc_open_receiver(s->fresh, &options, &s->rx);
+}
+
+static mpsc_status run_create_durable(struct scene *s)
+{
+    mpsc_options options = options_of(sizeof(int), BOUND);
+    options.durable = options.exclusive = 1;
+    return mpsc_open_sender(s->fresh, &options, &s->tx);
+}
+
+static void unlink_after(struct scene *s)
+{
+    s->rx = open_rx(s->fresh, sizeof(int), BOUND);
+    use_and_close(s);
+    assert_status(mpsc_unlink(s->fresh), MPSC_OK);
+}
+
+static void open_sender_before(struct scene *s)
+{
+    s->tx = open_tx(s->fresh, sizeof(int), BOUND);
+}
+
+/* A channel that is another process'. */
+static mpsc_status run_attach_sender(struct scene *s)
+{
+    return mpsc_open_sender(s->name, NULL, &s->tx);
+}
+
+static mpsc_status run_attach_receiver(struct scene *s)
+{
+    return mpsc_open_receiver(s->name, NULL, &s->rx);
+}
+
+static void leave_host(struct scene *s)
+{
+    if (!s->tx)
+        s->tx = open_tx(s->name, sizeof(int), BOUND);
+    if (!s->rx)
+        s->rx = open_rx(s->name, sizeof(int), BOUND);
+    use_and_close(s);
+    assert_counts(s->name, 1, 0, 1);
+}
+
+/* Of a process that was killed. */
+static void orphan_before(struct scene *s)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        send_int(open_tx(s->fresh, sizeof(int), BOUND), 5);
+        raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(name_exists(s->fresh));
+}
+
+/* ---- cloning, closing, names, statistics */
+
+static mpsc_status run_clone(struct scene *s)
+{
+    return mpsc_sender_clone(s->tx, &s->more);
+}
+
+/* As many as fill a page of the table. */
+static void clones_before(struct scene *s)
+{
+    open_fresh(s);
+    uint64_t memory = stats_of(s->fresh).memory;
+    int count = 0;
+    while (count < 62)
+        s->clones[count++] = clone_of(s->tx);
+    assert_int_equal(stats_of(s->fresh).memory, memory);
+}
+
+static void use_and_close_clones(struct scene *s)
+{
+    for (int i = 0; i < 62; i++)
+        mpsc_sender_close(s->clones[i]);
+    use_and_close_fresh(s);
+}
+
+static mpsc_status run_close(struct scene *s)
+{
+    close_all(s);
+    return MPSC_OK;
+}
+
+/* What is left of a name means no channel: the next open starts afresh. */
+static void open_afresh_after(struct scene *s)
+{
+    open_fresh(s);
+    int value;
+    assert_status(mpsc_try_recv(s->rx, &value, sizeof value, NULL), MPSC_EMPTY);
+    use_and_close_fresh(s);
+}
+
+static void message_before(struct scene *s)
+{
+    open_fresh(s);
+    send_int(s->tx, 5);
+}
+
+static mpsc_status run_unlink(struct scene *s)
+{
+    return mpsc_unlink(s->fresh);
+}
+
+static void unlinked_after(struct scene *s)
+{
+    assert_false(name_exists(s->fresh));
+    use_and_close(s);
+}
+
+static void durable_before(struct scene *s)
+{
+    assert_status(run_create_durable(s), MPSC_OK);
+    s->rx = open_rx(s->fresh, sizeof(int), BOUND);
+}
+
+/* From now on the scoped rules hold. */
+static void scoped_after(struct scene *s)
+{
+    assert_false(name_exists(s->fresh));
+    send_int(s->tx, 1);
+    expect_int(s->rx, 1);
+    mpsc_sender_close(s->tx);
+    s->tx = NULL;
+    expect_end(s->rx);
+    close_all(s);
+}
+
+static mpsc_status run_stat(struct scene *s)
+{
+    mpsc_stats stats;
+    memset(&stats, 0xaa, sizeof stats);
+    mpsc_status status = mpsc_stat(s->name, &stats);
+    if (status != MPSC_OK)
+        assert_int_equal(stats.bound, UINT64_C(0xaaaaaaaaaaaaaaaa)); /* untouched */
+    else
+        assert_int_equal(stats.bound, BOUND);
+    return status;
+}
+
+/* ---- waiting */
+
+#define A_WHILE (50 * MILLISECONDS)
+
+static void attached_before(struct scene *s)
+{
+    s->rx = open_rx(s->name, sizeof(int), BOUND);
+}
+
+/* The host, who sends, does not. */
+static mpsc_status run_recv(struct scene *s)
+{
+    int value = 3;
+    mpsc_status status = mpsc_recv_timeout(s->rx, &value, sizeof value, NULL, A_WHILE);
+    assert_int_equal(value, 3);
+    return status;
+}
+
+static void full_before(struct scene *s)
+{
+    open_fresh(s);
+    for (int i = 0; i < BOUND; i++)
+        send_int(s->tx, i);
+}
+
+static mpsc_status run_send(struct scene *s)
+{
+    return mpsc_send_timeout(s->tx, &(int){9}, sizeof(int), A_WHILE);
+}
+
+static mpsc_status run_flush(struct scene *s)
+{
+    return mpsc_flush(s->tx, A_WHILE);
+}
+
+static void drained_after(struct scene *s)
+{
+    for (int i = 0; i < BOUND; i++)
+        expect_int(s->rx, i);
+    use_and_close_fresh(s);
+}
+
+/* The other side was killed: whoever fails to ask asks again. */
+static void bereaved_before(struct scene *s, bool sender)
+{
+    int status;
+    atomic_store(&s->there, 0);
+    pid_t child = fork();
+    if (child == 0) {
+        if (sender)
+            (void)open_tx(s->fresh, sizeof(int), BOUND);
+        else
+            (void)open_rx(s->fresh, sizeof(int), BOUND);
+        atomic_store(&s->there, 1);
+        pause();
+    }
+    wait_for(&s->there);
+    if (sender)
+        s->rx = open_rx(s->fresh, sizeof(int), BOUND);
+    else
+        s->tx = open_tx(s->fresh, sizeof(int), BOUND);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+}
+
+static void no_sender_before(struct scene *s)
+{
+    bereaved_before(s, true);
+}
+
+static void no_receiver_before(struct scene *s)
+{
+    bereaved_before(s, false);
+    for (int i = 0; i < BOUND; i++)
+        (void)!mpsc_try_send(s->tx, &i, sizeof i);
+}
+
+static mpsc_status run_recv_for_ever(struct scene *s)
+{
+    int value;
+    return mpsc_recv(s->rx, &value, sizeof value, NULL);
+}
+
+static mpsc_status run_send_for_ever(struct scene *s)
+{
+    return mpsc_send(s->tx, &(int){9}, sizeof(int));
+}
+
+static void close_after(struct scene *s)
+{
+    close_all(s);
+    assert_false(name_exists(s->fresh));
+}
+
+/* ---- fork */
+
+/* The status of the child's own send is its exit status. */
+static mpsc_status run_fork(struct scene *s)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        injector_end(&s->injector, true);
+        mpsc_status status = mpsc_try_send(s->tx, &(int){6}, sizeof(int));
+        mpsc_sender *clone = NULL;
+        if (status == MPSC_OK)
+            assert_status(mpsc_sender_clone(s->tx, &clone), MPSC_OK);
+        mpsc_sender_close(clone);
+        mpsc_sender_close(s->tx);
+        mpsc_receiver_close(s->rx);
+        _exit(status);
+    }
+    s->child = child;
+    s->fork_error = errno;
+    return child < 0 ? MPSC_OS : MPSC_OK;
+}
+
+static void child_joined_after(struct scene *s)
+{
+    int ended;
+    assert_int_equal(waitpid(s->child, &ended, 0), s->child);
+    assert_true(WIFEXITED(ended));
+    mpsc_status status = WEXITSTATUS(ended);
+    if (status == MPSC_OK)
+        expect_int(s->rx, 6);
+    else if (status != status_of(s->error))
+        fail_msg("after error %d the child's handle said %s", s->error, mpsc_strstatus(status));
+    wait_counts(s->fresh, 1, 1, 1);
+    use_and_close_fresh(s);
+}
+
+static const struct call calls[] = {
+    {"mpsc_sync_channel", nothing_before, run_private, use_and_close, MPSC_OK, QUICK, false},
+    {"mpsc_open_sender, new", nothing_before, run_create_sender, use_and_close_fresh, MPSC_OK,
+     QUICK, false},
+    {"mpsc_open_receiver, new", nothing_before, run_create_receiver, use_and_close_fresh, MPSC_OK,
+     QUICK, false},
+    {"mpsc_open_sender, durable", nothing_before, run_create_durable, unlink_after, MPSC_OK, QUICK,
+     false},
+    {"mpsc_open_receiver, again", open_sender_before, run_create_receiver, use_and_close_fresh,
+     MPSC_OK, QUICK, false},
+    {"mpsc_open_sender, another's", nothing_before, run_attach_sender, leave_host, MPSC_OK, QUICK,
+     false},
+    {"mpsc_open_receiver, another's", nothing_before, run_attach_receiver, leave_host, MPSC_OK,
+     QUICK, false},
+    {"mpsc_open_sender, orphan", orphan_before, run_create_sender, use_and_close_fresh, MPSC_OK,
+     QUICK, false},
+    {"mpsc_sender_clone, a page full", clones_before, run_clone, use_and_close_clones, MPSC_OK,
+     QUICK, false},
+    {"both closes", message_before, run_close, open_afresh_after, MPSC_OK, DROPS, false},
+    {"mpsc_unlink", open_fresh, run_unlink, unlinked_after, MPSC_OK, QUICK, false},
+    {"mpsc_unlink, durable", durable_before, run_unlink, scoped_after, MPSC_OK, QUICK, false},
+    {"mpsc_stat", nothing_before, run_stat, nothing_before, MPSC_OK, QUICK, false},
+    {"mpsc_recv_timeout", attached_before, run_recv, leave_host, MPSC_TIMEOUT, WAITS, false},
+    {"mpsc_send_timeout", full_before, run_send, drained_after, MPSC_TIMEOUT, WAITS, false},
+    {"mpsc_flush", full_before, run_flush, drained_after, MPSC_TIMEOUT, WAITS, false},
+    {"mpsc_recv, bereaved", no_sender_before, run_recv_for_ever, close_after, MPSC_DISCONNECTED,
+     WAITS, false},
+    {"mpsc_send, bereaved", no_receiver_before, run_send_for_ever, close_after, MPSC_DISCONNECTED,
+     WAITS, false},
+    {"fork", open_fresh, run_fork, child_joined_after, MPSC_OK, FORKS, false},
+    {"fork, its child", open_fresh, run_fork, child_joined_after, MPSC_OK, FORKS, true},
+};
+
+enum { CALLS = sizeof calls / sizeof *calls };
+
+/* ------------------------------------------------------------------ one call, one failure */
+
+static atomic_int *handled;
+
+static void counts(int number)
+{
+    (void)number;
+    atomic_fetch_add(handled, 1);
+}
+
+static bool may_say(const struct scene *s, mpsc_status status)
+{
+    if (status == s->call->usual)
+        return true;
+    switch (s->call->kind) {
+    case WAITS:
+        return status == MPSC_INTERRUPTED && (s->error == EINTR || s->error == INJECT_SIGNAL);
+    case FORKS:
+        return s->fork_error == s->error;
+    default:
+        return s->error > 0 && s->error != EINTR && status == status_of(s->error);
+    }
+}
+
+/* Nothing more than before, and perhaps an orphan less. */
+static void assert_nothing_made(struct possessions before)
+{
+    struct possessions now = possessions_now();
+    if (now.names < before.names)
+        before.names = now.names;
+    assert_possessions(before);
+}
+
+static int makes_the_call(void *argument)
+{
+    struct scene *s = argument;
+    struct possessions at_first = possessions_now();
+    struct sigaction action = {.sa_handler = counts};
+    assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
+    handled = &s->handled;
+    s->tx = s->more = NULL;
+    s->rx = NULL;
+    s->call->before(s);
+    struct possessions before = possessions_now();
+    injector_begin(&s->injector);
+    mpsc_status status = s->call->run(s);
+    injector_end(&s->injector, false);
+    wait_for(&s->known); /* the test knows what has failed */
+    if (!may_say(s, status))
+        fail_msg("%s said %s", s->call->name, mpsc_strstatus(status));
+    if (status != s->call->usual) {
+        assert_nothing_made(before);
+        assert_status(s->call->run(s), s->call->usual);
+    }
+    s->call->after(s);
+    assert_possessions(at_first);
+    return 0;
+}
+
+/* False: it makes no such system call. */
+static bool let_happen(struct scene *s, unsigned long number, int event, struct system_call *call)
+{
+    worker w;
+    atomic_store(&s->known, 0);
+    atomic_store(&s->handled, 0);
+    s->fresh = channel_name();
+    s->injector.follow = s->call->follow;
+    bool happened =
+        injector_run(&s->injector, makes_the_call, s, may_fail, number, event, call, &w);
+    s->error = happened ? event : INJECT_NOTHING;
+    atomic_store(&s->known, 1);
+    if (worker_join(w) != 0)
+        fail_msg("%s: event %d at its system call %lu, which is number %ju", s->call->name,
+                 s->error, number, (uintmax_t)call->number);
+    if (s->error == INJECT_SIGNAL)
+        assert_int_equal(atomic_load(&s->handled), 1);
+    return happened;
+}
+
+/* Everything that may happen to its system calls; how many those are. */
+static unsigned long fail_everywhere(struct scene *s)
+{
+    struct system_call call = {0};
+    unsigned long number = 0;
+    for (; let_happen(s, number, INJECT_SIGNAL, &call); number++) {
+        const int *errors = errors_of(&call);
+        for (int i = 0; i < MOST_ERRORS && errors[i]; i++)
+            let_happen(s, number, errors[i], &call);
+    }
+    return number;
+}
+
+static int hosts(void *argument)
+{
+    struct scene *s = argument;
+    mpsc_sender *tx = open_tx(s->name, sizeof(int), BOUND);
+    atomic_store(&s->host_there, 1);
+    while (!atomic_load(&s->host_leaves))
+        usleep(1000);
+    mpsc_sender_close(tx);
+    return 0;
+}
+
+static void fail_all(int kind)
+{
+    struct scene *s = shared_memory(sizeof *s);
+    harness_timeout(120);
+    snprintf(s->name, sizeof s->name, "%s", channel_name()); /* there will be many names */
+    worker host = worker_start(PROCESSES, hosts, s);
+    wait_for(&s->host_there);
+    for (int i = 0; i < CALLS; i++) {
+        if ((int)calls[i].kind != kind)
+            continue;
+        s->call = &calls[i];
+        if (fail_everywhere(s) == 0)
+            fail_msg("%s makes no system call", calls[i].name);
+    }
+    atomic_store(&s->host_leaves, 1);
+    assert_int_equal(worker_join(host), 0);
+}
+
+static void calls_that_open(void)
+{
+    fail_all(QUICK);
+}
+
+static void calls_that_close(void)
+{
+    fail_all(DROPS);
+}
+
+static void calls_that_wait(void)
+{
+    fail_all(WAITS);
+}
+
+static void calls_of_fork(void)
+{
+    fail_all(FORKS);
+}
+
+int main(void)
+{
+    static const struct test tests[] = {
+        TEST(calls_that_open),
+        TEST(calls_that_close),
+        TEST(calls_that_wait),
+        TEST(calls_of_fork),
+    };
+    return harness_main("faults", tests, sizeof tests / sizeof *tests);
+}
