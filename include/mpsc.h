@@ -232,7 +232,9 @@ void mpsc_receiver_close(mpsc_receiver *rx);
  * DISCONNECTED: no receiver is left; the message is still the caller's. TOO_BIG: it could never fit.
  * NO_SPACE: an unbounded channel is at its limit. INTERRUPTED. INVALID: this handle has a loan out.
  * DENIED: this process has no part in the channel. LIMIT: its parent found no room for it. CORRUPT:
- * the segment was damaged.
+ * the segment was damaged. Of an unbounded channel that must grow also NO_MEMORY and LIMIT: it would go
+ * past this process' limit on address space, or on the size of files; and DENIED: the library's
+ * descriptor was closed.
  */
 MPSC_MUST_USE mpsc_status mpsc_send(mpsc_sender *tx, const void *message, size_t length);
 MPSC_MUST_USE mpsc_status mpsc_try_send(mpsc_sender *tx, const void *message, size_t length);
@@ -305,7 +307,8 @@ MPSC_MUST_USE void *mpsc_loan_timeout(mpsc_sender *tx, size_t length, uint64_t n
  *
  * DISCONNECTED: the queue is empty and no sender is left. TOO_BIG: the buffer is too small; the
  * message stays queued and `*length` says its size. INTERRUPTED. BUSY: another process receives.
- * INVALID: a peeked message is not released yet. DENIED, LIMIT, CORRUPT as for mpsc_send.
+ * INVALID: a peeked message is not released yet. DENIED, LIMIT, CORRUPT as for mpsc_send. NO_MEMORY: an
+ * unbounded channel has grown past this process' limit on address space; what is queued stays.
  */
 MPSC_MUST_USE mpsc_status mpsc_recv(mpsc_receiver *rx, void *buffer, size_t size, size_t *length);
 MPSC_MUST_USE mpsc_status mpsc_try_recv(mpsc_receiver *rx, void *buffer, size_t size,

@@ -525,7 +525,21 @@ mpsc_status attachment_ring(const struct handle *handle, unsigned number, struct
     return status;
 }
 
-mpsc_status attachment_grow(const struct handle *handle, uint64_t cells)
+/* Who makes the channel grow can follow. */
+static int map_ring(void *handle, unsigned number)
+{
+    struct ring ring;
+    switch (attachment_ring(handle, number, &ring)) {
+    case MPSC_OK:
+        return 0;
+    case MPSC_BUSY:
+        return -EBUSY;
+    default:
+        return -ENOMEM;
+    }
+}
+
+mpsc_status attachment_grow(struct handle *handle, uint64_t cells)
 {
     struct attachment *attachment = handle->attachment;
     int cancel;
@@ -533,7 +547,8 @@ mpsc_status attachment_grow(const struct handle *handle, uint64_t cells)
     mpsc_status status = control_try_for_long(attachment);
     if (!status) {
         struct chain chain = segment_chain(&attachment->segment);
-        status = segment_status(chain_grow(&chain, cells));
+        int error = chain_grow(&chain, cells, map_ring, handle);
+        status = error == -EBUSY ? MPSC_BUSY : segment_status(error);
         control_end(attachment);
     }
     pthread_setcancelstate(cancel, &cancel);

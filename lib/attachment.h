@@ -47,7 +47,7 @@ mpsc_status attachment_unlink(const char *name);
 mpsc_status attachment_ring(const struct handle *handle, unsigned number, struct ring *ring);
 /* Makes room for so many cells, where the newest ring has none. MPSC_BUSY: somebody else is at it, and
  * does not come to an end; MPSC_NO_SPACE. */
-mpsc_status attachment_grow(const struct handle *handle, uint64_t cells);
+mpsc_status attachment_grow(struct handle *handle, uint64_t cells);
 /* An idle channel's ring becomes the smallest one, if nobody else is at it. */
 void attachment_shrink(const struct handle *handle);
 

@@ -150,10 +150,18 @@ static int try_ring(const struct chain *chain, unsigned number, uint64_t cells)
     return commit(chain, number);
 }
 
-/* The next larger one, or one that is large enough; else, where there is little memory left, the
- * largest that can be had. */
-static int find_ring(const struct chain *chain, unsigned last, uint64_t cells, unsigned *found)
+static void free_ring(const struct chain *chain, unsigned number)
 {
+    struct ring_place place = geometry_place(chain->geometry, number);
+    os_shm_free(chain->registry->fd, place.offset, place.size);
+}
+
+/* The next larger one, or one that is large enough; else, where there is little memory or address space
+ * left, the largest that can be had. */
+static int find_ring(const struct chain *chain, unsigned last, uint64_t cells,
+                     int (*map)(void *, unsigned), void *context, unsigned *found)
+{
+    int result = -ENOSPC;
     unsigned rings = chain->geometry->rings;
     unsigned first = last + 1;
     while (first < rings && geometry_place(chain->geometry, first).limit < cells)
@@ -162,12 +170,16 @@ static int find_ring(const struct chain *chain, unsigned last, uint64_t cells, u
         first = rings - 1;
     for (unsigned number = first + 1; number-- > 0;) {
         int error = try_ring(chain, number, cells);
-        if (error != -ENOSPC) {
-            *found = number;
+        if (error == -ENOSPC)
+            continue;
+        *found = number;
+        if (!error && (error = map(context, number)) != 0)
+            free_ring(chain, number);
+        if (error != -ENOMEM)
             return error;
-        }
+        result = error;
     }
-    return -ENOSPC;
+    return result;
 }
 
 static bool has_room(const struct chain *chain, unsigned last, uint64_t tail, uint64_t cells)
@@ -185,7 +197,8 @@ static bool is_at_its_limit(const struct chain *chain, uint64_t tail, uint64_t c
     return (tail & ~RING_CLOSED) - head + cells > chain->geometry->max_cells;
 }
 
-int chain_grow(const struct chain *chain, uint64_t cells)
+int chain_grow(const struct chain *chain, uint64_t cells, int (*map)(void *, unsigned),
+               void *context)
 {
     unsigned last = finish_last(chain), number;
     uint64_t tail = tail_of(chain, last);
@@ -193,7 +206,7 @@ int chain_grow(const struct chain *chain, uint64_t cells)
         return -ENOSPC;
     if (has_room(chain, last, tail, cells))
         return 0;
-    int error = find_ring(chain, last, cells, &number);
+    int error = find_ring(chain, last, cells, map, context, &number);
     if (error)
         return error;
     while (!link_ring(chain, last, tail, number))
@@ -209,10 +222,8 @@ int chain_shrink(const struct chain *chain)
         tail != atomic_load_explicit(&chain->registry->header->head, memory_order_acquire))
         return 0;
     int error = try_ring(chain, 0, 1);
-    if (!error && !link_ring(chain, last, tail, 0)) {
-        struct ring_place place = geometry_place(chain->geometry, 0);
-        os_shm_free(chain->registry->fd, place.offset, place.size);
-    }
+    if (!error && !link_ring(chain, last, tail, 0))
+        free_ring(chain, 0);
     return error;
 }
 

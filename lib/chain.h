@@ -35,8 +35,10 @@ unsigned chain_oldest(const struct chain *chain);
 
 /* Room for a message of `cells`, for which the newest ring had none. 0: there is some, perhaps in
  * another ring; -ENOSPC: no memory, or as many cells as the channel may have; or another errno.
+ * `map` makes a ring the caller's before it is everybody's: 0, or an errno, and it is none then.
  * Control mutex held. */
-int chain_grow(const struct chain *chain, uint64_t cells);
+int chain_grow(const struct chain *chain, uint64_t cells,
+               int (*map)(void *context, unsigned number), void *context);
 /* An empty ring that is not the smallest gives way to that. Control mutex held. */
 int chain_shrink(const struct chain *chain);
 /* After an owner of the control mutex died. */
