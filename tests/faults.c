@@ -135,6 +135,7 @@ struct scene {
     mpsc_sender *tx, *more;
     mpsc_receiver *rx;
     mpsc_sender *clones[64];
+    int count; /* of messages that make it grow */
     pid_t child;
     int fork_error;
     int error; /* that was injected; when `known` */
@@ -148,7 +149,13 @@ struct call {
     /* After the call has succeeded in the end: uses what there is, and closes it. */
     void (*after)(struct scene *);
     mpsc_status usual;
-    enum { QUICK, WAITS, DROPS, FORKS } kind; /* waits: may be interrupted; drops: ends for good */
+    enum {
+        QUICK,
+        WAITS,
+        DROPS,
+        GROWS,
+        FORKS
+    } kind; /* waits: may be interrupted; drops: ends for good */
     bool follow;
 };
 
@@ -451,6 +458,95 @@ static void close_after(struct scene *s)
     assert_false(name_exists(s->fresh));
 }
 
+/* ---- growing; the ring that follows is mapped by whoever comes to it */
+
+/* How many messages make a new channel grow. */
+static int fill_until_it_grows(struct scene *s)
+{
+    uint64_t memory = stats_of(s->fresh).memory;
+    int count = 0;
+    while (stats_of(s->fresh).memory == memory)
+        send_int(s->tx, count++);
+    return count;
+}
+
+static void open_unbounded(struct scene *s)
+{
+    s->tx = open_tx(s->fresh, sizeof(int), MPSC_UNBOUNDED);
+    s->rx = open_rx(s->fresh, sizeof(int), MPSC_UNBOUNDED);
+}
+
+/* A channel that is full but for the next one; another, before, says when that is. */
+static void about_to_grow(struct scene *s)
+{
+    open_unbounded(s);
+    s->count = fill_until_it_grows(s) - 1;
+    close_all(s);
+    open_unbounded(s);
+    for (int i = 0; i < s->count; i++)
+        send_int(s->tx, i);
+}
+
+static mpsc_status run_grow(struct scene *s)
+{
+    return mpsc_try_send(s->tx, &s->count, sizeof(int));
+}
+
+/* Another process made it grow, and all but the last message is taken. */
+static void about_to_follow(struct scene *s)
+{
+    int status;
+    open_unbounded(s);
+    pid_t child = fork();
+    if (child == 0) {
+        s->count = fill_until_it_grows(s) - 1;
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    for (int i = 0; i < s->count; i++)
+        expect_int(s->rx, i);
+    wait_counts(s->fresh, 1, 1, 1);
+}
+
+static mpsc_status run_follow(struct scene *s)
+{
+    int value = -1;
+    mpsc_status status = mpsc_try_recv(s->rx, &value, sizeof value, NULL);
+    assert_int_equal(value, status == MPSC_OK ? s->count : -1);
+    return status;
+}
+
+static mpsc_status run_follow_to_send(struct scene *s)
+{
+    return mpsc_try_send(s->tx, &(int){-7}, sizeof(int));
+}
+
+/* It is empty, and grows again. */
+static void grow_again(struct scene *s)
+{
+    int count = s->count + 3;
+    for (int i = 0; i < count; i++)
+        send_int(s->tx, i);
+    for (int i = 0; i < count; i++)
+        expect_int(s->rx, i);
+    close_all(s);
+    assert_false(name_exists(s->fresh));
+}
+
+static void grown_after(struct scene *s)
+{
+    for (int i = 0; i <= s->count; i++)
+        expect_int(s->rx, i);
+    grow_again(s);
+}
+
+static void followed_after(struct scene *s)
+{
+    expect_int(s->rx, s->count);
+    expect_int(s->rx, -7);
+    grow_again(s);
+}
+
 /* ---- fork */
 
 /* The status of the child's own send is its exit status. */
@@ -509,6 +605,10 @@ static const struct call calls[] = {
     {"mpsc_unlink", open_fresh, run_unlink, unlinked_after, MPSC_OK, QUICK, false},
     {"mpsc_unlink, durable", durable_before, run_unlink, scoped_after, MPSC_OK, QUICK, false},
     {"mpsc_stat", nothing_before, run_stat, nothing_before, MPSC_OK, QUICK, false},
+    {"mpsc_try_send, grows", about_to_grow, run_grow, grown_after, MPSC_OK, GROWS, false},
+    {"mpsc_try_send, has grown", about_to_follow, run_follow_to_send, followed_after, MPSC_OK,
+     GROWS, false},
+    {"mpsc_try_recv, has grown", about_to_follow, run_follow, grow_again, MPSC_OK, GROWS, false},
     {"mpsc_recv_timeout", attached_before, run_recv, leave_host, MPSC_TIMEOUT, WAITS, false},
     {"mpsc_send_timeout", full_before, run_send, drained_after, MPSC_TIMEOUT, WAITS, false},
     {"mpsc_flush", full_before, run_flush, drained_after, MPSC_TIMEOUT, WAITS, false},
@@ -658,6 +758,11 @@ static void calls_that_wait(void)
     fail_all(WAITS);
 }
 
+static void calls_on_what_grows(void)
+{
+    fail_all(GROWS);
+}
+
 static void calls_of_fork(void)
 {
     fail_all(FORKS);
@@ -666,10 +771,8 @@ static void calls_of_fork(void)
 int main(void)
 {
     static const struct test tests[] = {
-        TEST(calls_that_open),
-        TEST(calls_that_close),
-        TEST(calls_that_wait),
-        TEST(calls_of_fork),
+        TEST(calls_that_open),     TEST(calls_that_close), TEST(calls_that_wait),
+        TEST(calls_on_what_grows), TEST(calls_of_fork),
     };
     return harness_main("faults", tests, sizeof tests / sizeof *tests);
 }

@@ -366,8 +366,8 @@ static void another_process_needs_room(void)
     namespace_run(lets_others_wait_for_room, NULL);
 }
 
-/* As much as it takes to be refused, and all of that arrives. */
-static void send_until_refused(const struct ends *ends)
+/* As much as it takes to be refused, and all of that arrives; how much it was. */
+static uint64_t send_until(const struct ends *ends, mpsc_status expected)
 {
     static unsigned char message[4096];
     uint64_t sent = 0;
@@ -378,13 +378,16 @@ static void send_until_refused(const struct ends *ends)
         if (status != MPSC_OK)
             break;
     }
-    assert_status(status, MPSC_NO_SPACE);
+    assert_status(status, expected);
+    assert_status(mpsc_try_send(ends->tx, message, sizeof message), expected);
     for (uint64_t i = 0; i < sent; i++) {
         assert_status(mpsc_try_recv(ends->rx, message, sizeof message, NULL), MPSC_OK);
         pattern_check(message, sizeof message, i);
     }
+    assert_status(mpsc_try_recv(ends->rx, message, sizeof message, NULL), MPSC_EMPTY);
     assert_status(mpsc_try_send(ends->tx, message, sizeof message), MPSC_OK);
     assert_status(mpsc_try_recv(ends->rx, message, sizeof message, NULL), MPSC_OK);
+    return sent;
 }
 
 /* A bounded channel has all its room from the start; an unbounded one grows into what there is. */
@@ -396,15 +399,12 @@ static int fills_a_mebibyte(void *unused)
         return NOT_PERMITTED;
     assert_status(mpsc_sync_channel(4096, 256, &ends.tx, &ends.rx), MPSC_NO_SPACE);
     assert_nothing_used();
-    if (opens_or_says(&openings[1], NULL, &ends, MPSC_NO_SPACE)) {
-        send_until_refused(&ends);
-        mpsc_sender_close(ends.tx);
-        mpsc_receiver_close(ends.rx);
-    }
+    assert_status(try_opening(&openings[1], NULL, &ends), MPSC_OK);
+    for (int round = 0; round < 3; round++)
+        assert_true(send_until(&ends, MPSC_NO_SPACE) > 64);
+    mpsc_sender_close(ends.tx);
+    mpsc_receiver_close(ends.rx);
     assert_nothing_used();
-    ends = open_pair(channel_name());
-    use(&ends);
-    close_ends(&ends, channel_name());
     return 0;
 }
 
@@ -609,13 +609,69 @@ static int opens_with_little_address_space(void *unused)
 #endif
 #endif
 
-static void a_new_channel_needs_address_space(void)
+static void needs_little_address_space(void)
 {
 #ifdef SANITIZED
     harness_skip("the address sanitizer needs address space itself");
 #endif
+}
+
+static void a_new_channel_needs_address_space(void)
+{
+    needs_little_address_space();
     assert_int_equal(worker_join(worker_start(PROCESSES, opens_with_little_address_space, NULL)),
                      0);
+}
+
+/* ------------------------------------------------------------------ growth within a process' limits */
+
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* A file has a place for each size of ring, so that it is far longer than what it holds. */
+static int grows_within_a_limit_on_files(void *unused)
+{
+    struct ends ends;
+    (void)unused;
+    assert_status(try_opening(&openings[1], NULL, &ends), MPSC_OK);
+    limit_files(16 << 20);
+    assert_true(send_until(&ends, MPSC_LIMIT) > 0);
+    limit_files(64 << 20);
+    assert_true(send_until(&ends, MPSC_LIMIT) > 64);
+    mpsc_sender_close(ends.tx);
+    mpsc_receiver_close(ends.rx);
+    return 0;
+}
+
+static void growth_ends_at_the_limit_on_files(void)
+{
+    assert_int_equal(worker_join(worker_start(PROCESSES, grows_within_a_limit_on_files, NULL)), 0);
+}
+
+static int grows_within_its_address_space(void *unused)
+{
+    struct ends ends;
+    (void)unused;
+    assert_status(try_opening(&openings[1], NULL, &ends), MPSC_OK);
+    allow_pages(address_space() + 1024);
+    assert_true(send_until(&ends, MPSC_NO_MEMORY) > 64);
+    allow_pages(RLIM_INFINITY);
+    send_pattern(ends.tx, 1);
+    expect_pattern(ends.rx, 1);
+    mpsc_sender_close(ends.tx);
+    mpsc_receiver_close(ends.rx);
+    return 0;
+}
+
+static void growth_ends_at_the_address_space(void)
+{
+    needs_little_address_space();
+    assert_int_equal(worker_join(worker_start(PROCESSES, grows_within_its_address_space, NULL)), 0);
 }
 
 /* ------------------------------------------------------------------ what is not there, or not permitted */
@@ -780,6 +836,8 @@ int main(void)
         TEST(an_open_channel_needs_no_more_descriptors),
         TEST(the_name_goes_when_there_are_no_descriptors),
         TEST(a_new_channel_needs_address_space),
+        TEST(growth_ends_at_the_limit_on_files),
+        TEST(growth_ends_at_the_address_space),
         TEST(proc_is_needed_to_take_part_but_not_to_go_on),
         TEST(a_read_only_folder_is_denied),
         TEST(a_folder_of_others_is_denied),
