@@ -8,11 +8,18 @@ static _Atomic uint64_t *offer_of(const struct registry *registry)
     return &registry->header->offer;
 }
 
+/* By a sender that lives. What else is not ours was left by the dead, or is damage. */
+static bool is_accepted(const struct registry *registry, uint64_t offer)
+{
+    uint64_t owner = offer & ~CLAIMED;
+    return owner == owner_word(OWNER_SENDER, owner_slot(owner), (uint32_t)owner) &&
+           registry_alive(registry, owner);
+}
+
 void offer_open(const struct registry *registry, uint64_t owner)
 {
     uint64_t offer = atomic_load_explicit(offer_of(registry), memory_order_relaxed);
-    /* One that a living sender has accepted stands. */
-    if (offer == 0 || (offer != owner && !registry_alive(registry, offer & ~CLAIMED)))
+    if (offer == 0 || (offer != owner && !is_accepted(registry, offer)))
         /* PAIR offer: a sender that accepts sees the head that the receiver waits at (offer_open ->
          * offer_accept), and what it claimed is seen by the receiver (offer_claimed, offer_done ->
          * offer_close) */
@@ -30,8 +37,7 @@ bool offer_close(const struct registry *registry, uint64_t owner, bool delivered
         return true;
     if (delivered && (offer & CLAIMED))
         return true;
-    /* Accepted by a sender that has died since, or left by a receiver that did. */
-    if (!registry_alive(registry, offer & ~CLAIMED))
+    if (!is_accepted(registry, offer))
         return atomic_compare_exchange_strong_explicit(offer_of(registry), &offer, 0,
                                                        memory_order_acq_rel, memory_order_relaxed);
     return false;
