@@ -5,8 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,14 +70,6 @@ static enum channel_state open_file(struct channel *channel, int *fd)
 
 /* ---- copying */
 
-/* A look that is under way. It lives in a frame above the one that is jumped to. */
-struct look {
-    struct channel *channel;
-    struct view view;
-    int fd;
-    bool viewed; /* the descriptor is the view's */
-};
-
 static uint64_t monotonic_now(void)
 {
     struct timespec now;
@@ -87,70 +77,36 @@ static uint64_t monotonic_now(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static void copy_endpoints(struct look *look)
+static void copy_endpoints(struct channel *channel, const struct view *view)
 {
-    struct channel *channel = look->channel;
-    unsigned count = view_endpoints(&look->view);
+    unsigned count = view_endpoints(view);
     struct view_endpoint *endpoints = calloc(count ? count : 1, sizeof *endpoints);
     if (!endpoints)
         no_memory();
     channel->endpoints = endpoints;
     for (unsigned i = 0; i < count; i++)
-        if (view_endpoint(&look->view, i, &endpoints[channel->endpoint_count]))
+        if (view_endpoint(view, i, &endpoints[channel->endpoint_count]))
             channel->endpoint_count++;
 }
 
-static enum channel_state copy(struct look *look)
+/* The descriptor is the view's, also on failure. */
+static enum channel_state copy(struct channel *channel, int fd)
 {
-    struct channel *channel = look->channel;
-    mpsc_status status = view_adopt(look->fd, &look->view);
-    if (status) {
-        look->fd = -1;
+    struct view view;
+    mpsc_status status = view_adopt(fd, &view);
+    if (status)
         return status == MPSC_CORRUPT    ? CHANNEL_DAMAGED
                : status == MPSC_MISMATCH ? CHANNEL_FOREIGN
                                          : failed(channel, status);
-    }
-    look->viewed = true;
-    channel->created = look->view.segment.identity.created;
-    view_stats(&look->view, &channel->stats);
-    copy_endpoints(look);
-    channel->control_pid = view_control_pid(&look->view);
+    channel->created = view.segment.identity.created;
+    view_stats(&view, &channel->stats);
+    copy_endpoints(channel, &view);
+    channel->control_pid = view_control_pid(&view);
     channel->looked = monotonic_now();
+    view_close(&view);
     if (channel->stats.processes > 0)
         return CHANNEL_OK;
     return channel->stats.durable ? CHANNEL_IDLE : CHANNEL_ORPHANED;
-}
-
-static sigjmp_buf torn;
-
-static void on_bus_error(int number)
-{
-    (void)number;
-    siglongjmp(torn, 1);
-}
-
-/* Pages that are no longer there when they are read, since somebody truncated the file, or that
- * cannot be had, are damage too. A mapping that was being made is lost then. */
-static enum channel_state copy_guarded(struct look *look)
-{
-    if (sigsetjmp(torn, 1) != 0)
-        return CHANNEL_DAMAGED;
-    return copy(look);
-}
-
-static enum channel_state copy_file(struct channel *channel, int fd)
-{
-    struct look look = {.channel = channel, .fd = fd};
-    struct sigaction action = {.sa_handler = on_bus_error}, before;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGBUS, &action, &before);
-    enum channel_state state = copy_guarded(&look);
-    sigaction(SIGBUS, &before, NULL);
-    if (look.viewed)
-        view_close(&look.view);
-    else if (look.fd >= 0)
-        close(look.fd);
-    return state;
 }
 
 void channel_look(const char *name, struct channel *channel)
@@ -160,7 +116,7 @@ void channel_look(const char *name, struct channel *channel)
     snprintf(channel->name, sizeof channel->name, "%s", name);
     channel->state = open_file(channel, &fd);
     if (channel->state == CHANNEL_OK)
-        channel->state = copy_file(channel, fd);
+        channel->state = copy(channel, fd);
 }
 
 void channel_free(struct channel *channel)
