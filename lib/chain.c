@@ -187,8 +187,8 @@ static bool has_room(const struct chain *chain, unsigned last, uint64_t tail, ui
     uint64_t head = atomic_load_explicit(&chain->registry->header->head, memory_order_acquire);
     uint64_t base = atomic_load_explicit(&words_of(chain, last)->base, memory_order_relaxed);
     uint64_t floor = head < base ? base : head;
-    return !(tail & RING_CLOSED) &&
-           tail - floor + cells <= geometry_place(chain->geometry, last).limit;
+    uint64_t limit = geometry_place(chain->geometry, last).limit;
+    return !(tail & RING_CLOSED) && cells <= limit && tail - floor <= limit - cells;
 }
 
 static bool is_at_its_limit(const struct chain *chain, uint64_t tail, uint64_t cells)

@@ -156,6 +156,9 @@ enum ring_result ring_claim(const struct ring *ring, struct intent *intent, uint
 {
     uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_relaxed);
     *withdrew = false;
+    /* A message may be longer than this ring of a chain, whatever room damaged words seem to leave. */
+    if (cells > ring->limit)
+        return RING_FULL;
     for (;;) {
         enum ring_result result = look_for_room(ring, cells, end, &tail);
         if (result != RING_OK) {
@@ -178,7 +181,9 @@ enum ring_result ring_claim(const struct ring *ring, struct intent *intent, uint
 uint64_t ring_free(const struct ring *ring, uint64_t end)
 {
     uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_relaxed);
-    return tail < end ? end - tail : 0; /* none in a closed one */
+    if (tail >= end) /* a closed one too */
+        return 0;
+    return end - tail < ring->limit ? end - tail : ring->limit;
 }
 
 bool ring_room(const struct ring *ring, uint64_t cells)

@@ -41,6 +41,21 @@ static void the_limit_is_exact(void)
     }
 }
 
+/* A message of a chain may need a larger ring than this one, where damage seems to leave any room. */
+static void no_claim_is_larger_than_the_ring(void)
+{
+    struct box *box = box_open(64, GEOMETRY_UNBOUNDED);
+    uint64_t position, limit = box->ring.limit;
+    assert_true(limit * 64 < box->ring.max_length);
+    atomic_store(&box->header.head, 1000 * limit);
+    assert_int_equal(box_claim(box, limit + 1, &position), RING_FULL);
+    assert_int_equal(box_claim(box, 1, &position), RING_OK);
+    assert_true(ring_free(&box->ring, box->seen) <= limit);
+    assert_int_equal(box_claim(box, limit + 1, &position), RING_FULL);
+    assert_int_equal(box_claim(box, limit, &position), RING_OK);
+    box_close(box);
+}
+
 static void a_head_seen_long_ago_is_looked_at_again(void)
 {
     struct box *box = box_open(8, 3);
@@ -444,6 +459,7 @@ int main(void)
     static const struct test tests[] = {
         TEST(a_ring_needs_all_its_memory),
         TEST(the_limit_is_exact),
+        TEST(no_claim_is_larger_than_the_ring),
         TEST(a_head_seen_long_ago_is_looked_at_again),
         TEST(it_is_a_queue_whatever_befalls_a_claim),
         TEST(a_stamp_of_an_earlier_lap_is_never_taken),
