@@ -67,7 +67,7 @@ static int commit(const struct chain *chain, unsigned number)
         return -EBADF;
     int error = 0;
     if (file.size < place.offset + place.size)
-        error = os_shm_resize(registry->fd, place.offset + place.size);
+        error = os_shm_grow(registry->fd, place.offset + place.size);
     if (!error)
         error = os_shm_commit(registry->fd, place.offset, place.size);
     if (error) /* what was had of it */

@@ -89,13 +89,18 @@ int os_shm_reopen(int fd)
     return copy < 0 ? descriptor_error() : copy;
 }
 
-int os_shm_resize(int fd, uint64_t size)
+/* Past the limit the system would answer with a signal. */
+static bool may_be_so_large(uint64_t size)
 {
     struct rlimit limit;
-    /* Past the limit the system would answer with a signal. */
-    if (size > INT64_MAX || (getrlimit(RLIMIT_FSIZE, &limit) == 0 && size > limit.rlim_cur))
-        return -EFBIG;
+    return size <= INT64_MAX && (getrlimit(RLIMIT_FSIZE, &limit) != 0 || size <= limit.rlim_cur);
+}
+
+int os_shm_resize(int fd, uint64_t size)
+{
     int result;
+    if (!may_be_so_large(size))
+        return -EFBIG;
     do
         result = ftruncate(fd, (off_t)size);
     while (result != 0 && errno == EINTR);
@@ -109,6 +114,11 @@ int os_shm_commit(int fd, uint64_t offset, uint64_t length)
         error = posix_fallocate(fd, (off_t)offset, (off_t)length);
     while (error == EINTR);
     return -error;
+}
+
+int os_shm_grow(int fd, uint64_t size)
+{
+    return may_be_so_large(size) ? os_shm_commit(fd, size - 1, 1) : -EFBIG;
 }
 
 void os_shm_free(int fd, uint64_t offset, uint64_t length)
