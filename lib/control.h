@@ -10,6 +10,9 @@
 
 #include <stdbool.h>
 
+/* The bits of a generation that tell owners apart. In none they are all 0. */
+#define CONTROL_GENERATIONS 0xfffffu
+
 enum control_result {
     CONTROL_LOCKED,
     CONTROL_REPAIR, /* locked; its owner died holding it */

@@ -10,7 +10,6 @@
 #define WAITERS 0x80000000u
 #define SLOT_BITS 11
 #define SLOT_MASK ((1u << SLOT_BITS) - 1)
-#define GENERATION_MASK 0xfffffu
 
 /* A sleep ends after this long to see whether the owner still lives. */
 #define LOOK_AGAIN UINT64_C(10000000)
@@ -27,14 +26,14 @@ bool control_format(struct control *control)
 
 static unsigned word_of(const struct control_owner *owner)
 {
-    return (owner->generation & GENERATION_MASK) << SLOT_BITS | (owner->slot + 1);
+    return (owner->generation & CONTROL_GENERATIONS) << SLOT_BITS | (owner->slot + 1);
 }
 
 /* True: nobody who lives holds it under this word. */
 static bool owner_died(unsigned word, const struct control_owner *self)
 {
     unsigned slot = (word & SLOT_MASK) - 1;
-    if (slot >= PROCESS_SLOTS)
+    if (slot >= PROCESS_SLOTS || (word >> SLOT_BITS & CONTROL_GENERATIONS) == 0)
         return true; /* damaged: nobody can own it */
     if (slot == self->slot)
         return (word & ~WAITERS) != word_of(self);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "registry.h"
 #include "condvar.h"
+#include "control.h"
 #include "ring.h"
 
 #include <errno.h>
@@ -242,7 +243,7 @@ uint32_t registry_new_generation(const struct registry *registry)
     do
         generation =
             atomic_fetch_add_explicit(&registry->header->generation, 1, memory_order_relaxed) + 1;
-    while (generation == 0);
+    while ((generation & CONTROL_GENERATIONS) == 0);
     return generation;
 }
 

@@ -374,6 +374,7 @@ static void one_of_many_heirs(enum mode mode)
     no_word();
 }
 #define a_damaged_word_does_not_hang no_word
+#define no_flipped_bit_is_an_owner no_word
 #define a_slot_given_away_is_not_its_last_owner no_word
 #define a_fork_does_not_wait_for_a_dead_owner no_word
 
@@ -403,6 +404,23 @@ static void a_damaged_word_does_not_hang(void)
         unlock(room, &member);
         assert_int_equal(atomic_load(&room->control.owner), 0);
     }
+    member_leave(&member);
+    os_close(room->fd);
+}
+
+/* A bit that was flipped in a free word names a process that lives, and never had it. */
+static void no_flipped_bit_is_an_owner(void)
+{
+    struct room *room = room_new();
+    struct member first = member_join(room, 0, 7), other = member_join(room, 3, 8);
+    struct member member = member_join(room, 4, 9);
+    for (int bit = 0; bit < 32; bit++) {
+        atomic_store(&room->control.owner, 1u << bit);
+        assert_int_equal(lock(room, &member), CONTROL_REPAIR);
+        unlock(room, &member);
+    }
+    member_leave(&first);
+    member_leave(&other);
     member_leave(&member);
     os_close(room->fd);
 }
@@ -521,6 +539,7 @@ int main(void)
         TEST_PROCESSES(deaths_at_any_moment),
         TEST_BOTH(one_of_many_heirs),
         TEST(a_damaged_word_does_not_hang),
+        TEST(no_flipped_bit_is_an_owner),
         TEST(a_slot_given_away_is_not_its_last_owner),
         TEST(a_fork_does_not_wait_for_a_dead_owner),
     };
