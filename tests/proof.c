@@ -23,8 +23,8 @@
 #include <time.h>
 
 enum {
-    POINTS = 24,
-    PAIRS = 8,
+    POINTS = 12,
+    PAIRS = 5,
     PAIRS_EXHAUSTIVE = 600,
     VISITS = 4,
     VISITS_EXHAUSTIVE = 64,
