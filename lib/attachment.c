@@ -499,16 +499,31 @@ mpsc_status attachment_unlink(const char *name)
 
 /* ---- rings; in the middle of sending and receiving */
 
-/* Whoever holds this waits for nothing. Only in a signal handler may it be its own thread that does. */
-static bool lock_rings(int *cancel)
+/* No cancellation, and no handler in whose try call one would wait for oneself. */
+struct undisturbed {
+    int cancel;
+    struct os_signals signals;
+};
+
+static void undisturbed_begin(struct undisturbed *before)
+{
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before->cancel);
+    os_signals_hold(&before->signals);
+}
+
+static void undisturbed_end(struct undisturbed *before)
+{
+    os_signals_release(&before->signals);
+    pthread_setcancelstate(before->cancel, &before->cancel);
+}
+
+/* Whoever holds this waits for nothing. */
+static bool lock_rings(void)
 {
     const uint64_t end = os_now() + PATIENCE;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel);
     while (pthread_mutex_trylock(&rings_mutex) != 0) {
-        if (os_now() > end) {
-            pthread_setcancelstate(*cancel, cancel);
+        if (os_now() > end)
             return false;
-        }
         os_yield();
     }
     return true;
@@ -516,12 +531,14 @@ static bool lock_rings(int *cancel)
 
 mpsc_status attachment_ring(const struct handle *handle, unsigned number, struct ring *ring)
 {
-    int cancel;
-    if (!lock_rings(&cancel))
-        return MPSC_BUSY;
-    mpsc_status status = segment_ring(&handle->attachment->segment, number, ring);
-    pthread_mutex_unlock(&rings_mutex);
-    pthread_setcancelstate(cancel, &cancel);
+    struct undisturbed before;
+    mpsc_status status = MPSC_BUSY;
+    undisturbed_begin(&before);
+    if (lock_rings()) {
+        status = segment_ring(&handle->attachment->segment, number, ring);
+        pthread_mutex_unlock(&rings_mutex);
+    }
+    undisturbed_end(&before);
     return status;
 }
 
@@ -542,8 +559,8 @@ static int map_ring(void *handle, unsigned number)
 mpsc_status attachment_grow(struct handle *handle, uint64_t cells)
 {
     struct attachment *attachment = handle->attachment;
-    int cancel;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    struct undisturbed before;
+    undisturbed_begin(&before);
     mpsc_status status = control_try_for_long(attachment);
     if (!status) {
         struct chain chain = segment_chain(&attachment->segment);
@@ -551,15 +568,15 @@ mpsc_status attachment_grow(struct handle *handle, uint64_t cells)
         status = error == -EBUSY ? MPSC_BUSY : segment_status(error);
         control_end(attachment);
     }
-    pthread_setcancelstate(cancel, &cancel);
+    undisturbed_end(&before);
     return status;
 }
 
 void attachment_shrink(const struct handle *handle)
 {
     struct attachment *attachment = handle->attachment;
-    int cancel;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    struct undisturbed before;
+    undisturbed_begin(&before);
     if (pthread_mutex_trylock(&mutex) == 0) {
         if (control_try_begin(attachment) == MPSC_OK) {
             struct chain chain = segment_chain(&attachment->segment);
@@ -568,14 +585,14 @@ void attachment_shrink(const struct handle *handle)
         }
         pthread_mutex_unlock(&mutex);
     }
-    pthread_setcancelstate(cancel, &cancel);
+    undisturbed_end(&before);
 }
 
 void attachment_reap(const struct handle *handle)
 {
     struct attachment *attachment = handle->attachment;
-    int cancel;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    struct undisturbed before;
+    undisturbed_begin(&before);
     if (pthread_mutex_trylock(&mutex) == 0) {
         if (control_try_begin(attachment) == MPSC_OK) {
             registry_reap(&attachment->segment.registry);
@@ -583,7 +600,7 @@ void attachment_reap(const struct handle *handle)
         }
         pthread_mutex_unlock(&mutex);
     }
-    pthread_setcancelstate(cancel, &cancel);
+    undisturbed_end(&before);
 }
 
 /* ---- fork: the child's ends count before there is a child */
