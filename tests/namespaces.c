@@ -203,9 +203,11 @@ static void the_kernel_tells(void)
     obituary->word = (atomic_uint *)(void *)((char *)memory + page - OS_NEWS_SIZE);
     struct stranger *mortal = stranger_start(publishes, obituary);
     wait_for(&obituary->begun);
-    if (atomic_load(&obituary->none))
-        stranger_kill(mortal), (void)stranger_join(mortal),
-            harness_skip("no news of a death are to be had here");
+    if (atomic_load(&obituary->none)) {
+        stranger_kill(mortal);
+        (void)stranger_join(mortal);
+        harness_skip("no news of a death are to be had here");
+    }
     struct stranger *reader = stranger_start(reads_the_news, obituary);
     wait_until(is_asleep, reader);
     stranger_kill(mortal);
