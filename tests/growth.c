@@ -147,6 +147,7 @@ struct flood {
     size_t size;
     uint64_t each;
     atomic_uint next, slow;
+    atomic_int opened;
 };
 
 static size_t length_of(const struct flood *flood, uint64_t number)
@@ -162,6 +163,9 @@ static int floods(void *argument)
     mpsc_sender *tx;
     unsigned char bytes[512];
     assert_status(mpsc_open_sender(flood->name, &options, &tx), MPSC_OK);
+    /* Or the first is through before the next has come, and the receiver is told that all have left. */
+    atomic_fetch_add(&flood->opened, 1);
+    step_wait(&flood->opened, PRODUCERS);
     for (uint64_t i = 0; i < flood->each; i++) {
         size_t length = length_of(flood, i);
         uint64_t head = mine << 32 | i;
