@@ -462,8 +462,9 @@ static void the_dead_keep_no_offer(void)
     uint64_t rx = owner_of(&r, OWNER_RECEIVER), next = owner_of(&heir, OWNER_RECEIVER);
     _Atomic uint64_t *offer = &segment->header->offer;
     offer_open(&r.registry, rx);
-    offer_open(&heir.registry, next); /* that one still lives */
-    assert_int_equal(atomic_load(offer), rx);
+    offer_open(&heir.registry, next); /* who waits has the seat: what another left is none */
+    assert_int_equal(atomic_load(offer), next);
+    atomic_store(offer, rx);
     member_end(&r);
     assert_false(offer_accept(&s.registry, owner_of(&s, OWNER_SENDER)));
     assert_true(offer_close(&heir.registry, next, false));
