@@ -304,9 +304,9 @@ static void play(struct round *round, enum mode mode)
     mpsc_options options = options_for(round, 1);
     mpsc_sender *tx;
     assert_status(mpsc_open_sender(round->name, &options, &tx), MPSC_OK);
+    worker scribbler = worker_start(PROCESSES, scribbles, round); /* before there are threads */
     for (int i = 0; i < USERS; i++)
         users[i] = worker_start(mode, bodies[i], round);
-    worker scribbler = worker_start(PROCESSES, scribbles, round);
     /* The control mutex may come to name a process that lives: one that opens and closes nothing would
      * hold up the others, as one that was stopped. */
     wait_for_all(round);
