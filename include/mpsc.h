@@ -235,6 +235,8 @@ void mpsc_receiver_close(mpsc_receiver *rx);
  * the segment was damaged. Of an unbounded channel that must grow also NO_MEMORY and LIMIT: it would go
  * past this process' limit on address space, or on the size of files; and DENIED: the library's
  * descriptor was closed.
+ * mpsc_try_send says MPSC_FULL of an unbounded channel while another process is making room in it for
+ * more than 10 milliseconds, since it was stopped, say.
  */
 MPSC_MUST_USE mpsc_status mpsc_send(mpsc_sender *tx, const void *message, size_t length);
 MPSC_MUST_USE mpsc_status mpsc_try_send(mpsc_sender *tx, const void *message, size_t length);
