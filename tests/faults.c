@@ -72,17 +72,6 @@ static const struct failure failures[] = {
     {SYS_getrandom, {0}},
 };
 
-#if defined __SANITIZE_ADDRESS__
-#define SANITIZED 1
-#elif defined __has_feature
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 static const int *errors_of(const struct system_call *call)
 {
     for (size_t i = 0; i < sizeof failures / sizeof *failures; i++)
@@ -102,7 +91,7 @@ static bool may_fail(const struct system_call *call)
     case SYS_fcntl:
         return call->arguments[1] != F_GETFL && call->arguments[1] != F_GETFD;
     case SYS_mmap: /* the sanitizer's own end the program */
-        return !SANITIZED || (int)call->arguments[4] != -1;
+        return !HARNESS_ADDRESS_SANITIZER || (int)call->arguments[4] != -1;
     default:
         return errors_of(call)[0] != 0;
     }

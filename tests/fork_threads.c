@@ -59,6 +59,8 @@ static int opens_beside_a_fork(void *argument)
 
 static void the_first_open_beside_a_fork(void)
 {
+    if (HARNESS_ADDRESS_SANITIZER)
+        harness_skip("this sanitizer's allocator may be locked in a child forked among threads");
     for (unsigned long round = 0; round < scaled(100); round++) {
         atomic_int *opens = shared_memory(sizeof *opens);
         join_well(worker_start(PROCESSES, opens_beside_a_fork, opens));

@@ -29,6 +29,18 @@
 
 #include <mpsc.h>
 
+/* 1 in a build with the address sanitizer. */
+#if defined __SANITIZE_ADDRESS__
+#define HARNESS_ADDRESS_SANITIZER 1
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define HARNESS_ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifndef HARNESS_ADDRESS_SANITIZER
+#define HARNESS_ADDRESS_SANITIZER 0
+#endif
+
 enum mode { THREADS, PROCESSES };
 
 struct test {

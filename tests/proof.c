@@ -541,7 +541,7 @@ static const char *unfit(void)
 {
 #if defined MPSC_SYNC_PTHREAD
     return "with pthread's locks and conditions a death is not survived everywhere";
-#elif defined __SANITIZE_ADDRESS__
+#elif HARNESS_ADDRESS_SANITIZER
     return "most instructions would be the sanitizer's";
 #else
     return NULL;
