@@ -28,7 +28,7 @@ const char *__asan_default_options(void);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { SENDERS = 4, RECEIVERS = 2, STEPS = 48, PEERS = 8, LONGEST = 3 << 20 };
+enum { SENDERS = 4, RECEIVERS = 2, STEPS = 48, MOST_CELLS = 50000, PEERS = 8, LONGEST = 3 << 20 };
 
 /* The longer one is past the first sleep, after which one watches for deaths. */
 #define MOMENT UINT64_C(20000)
@@ -85,13 +85,15 @@ static unsigned choose(struct world *world, unsigned count)
     return (unsigned)take(world, 1) % count;
 }
 
-/* The longest makes a chain grow past what it keeps when it is empty. */
+/* The longest makes a chain grow past what it keeps when it is empty; but not to so many cells that it
+ * takes seconds to pass them one by one. */
 static size_t take_length(struct world *world)
 {
     static const size_t lengths[] = {0, 8, 9, 64, 100, 200, 1000, 5000, 1 << 16};
     unsigned which = (unsigned)take(world, 1);
+    size_t most = MOST_CELLS * world->options.message_size;
     if (which == 255)
-        return LONGEST;
+        return most < LONGEST ? most : LONGEST;
     return which < 128 ? which : lengths[which % (sizeof lengths / sizeof *lengths)];
 }
 
