@@ -572,15 +572,14 @@ mpsc_status attachment_grow(struct handle *handle, uint64_t cells)
     return status;
 }
 
-void attachment_shrink(const struct handle *handle)
+/* Changes the tables if nobody else does: for what can wait. */
+static void change_if_free(struct attachment *attachment, void (*change)(const struct segment *))
 {
-    struct attachment *attachment = handle->attachment;
     struct undisturbed before;
     undisturbed_begin(&before);
     if (pthread_mutex_trylock(&mutex) == 0) {
         if (control_try_begin(attachment) == MPSC_OK) {
-            struct chain chain = segment_chain(&attachment->segment);
-            (void)chain_shrink(&chain);
+            change(&attachment->segment);
             control_end(attachment);
         }
         pthread_mutex_unlock(&mutex);
@@ -588,19 +587,25 @@ void attachment_shrink(const struct handle *handle)
     undisturbed_end(&before);
 }
 
+static void shrink(const struct segment *segment)
+{
+    struct chain chain = segment_chain(segment);
+    (void)chain_shrink(&chain);
+}
+
+static void reap(const struct segment *segment)
+{
+    registry_reap(&segment->registry);
+}
+
+void attachment_shrink(const struct handle *handle)
+{
+    change_if_free(handle->attachment, shrink);
+}
+
 void attachment_reap(const struct handle *handle)
 {
-    struct attachment *attachment = handle->attachment;
-    struct undisturbed before;
-    undisturbed_begin(&before);
-    if (pthread_mutex_trylock(&mutex) == 0) {
-        if (control_try_begin(attachment) == MPSC_OK) {
-            registry_reap(&attachment->segment.registry);
-            control_end(attachment);
-        }
-        pthread_mutex_unlock(&mutex);
-    }
-    undisturbed_end(&before);
+    change_if_free(handle->attachment, reap);
 }
 
 /* ---- fork: the child's ends count before there is a child */

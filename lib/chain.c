@@ -40,12 +40,17 @@ unsigned chain_oldest(const struct chain *chain)
                    atomic_load_explicit(&chain->registry->header->oldest, memory_order_acquire));
 }
 
+/* The same of a ring that is closed; an open one is the last. */
+static bool step(const struct chain *chain, unsigned *number)
+{
+    return (tail_of(chain, *number) & RING_CLOSED) && follow(chain, number);
+}
+
 /* From `number` to the last that is linked; no further than there are rings. */
 static unsigned last_from(const struct chain *chain, unsigned number)
 {
-    for (unsigned i = 0; i < chain->geometry->rings; i++)
-        if (!(tail_of(chain, number) & RING_CLOSED) || !follow(chain, &number))
-            break;
+    for (unsigned i = 0; i < chain->geometry->rings && step(chain, &number); i++)
+        ;
     return number;
 }
 
@@ -57,6 +62,12 @@ unsigned chain_newest(const struct chain *chain)
 }
 
 /* ---- memory */
+
+static void free_ring(const struct chain *chain, unsigned number)
+{
+    struct ring_place place = geometry_place(chain->geometry, number);
+    os_shm_free(chain->registry->fd, place.offset, place.size);
+}
 
 static int commit(const struct chain *chain, unsigned number)
 {
@@ -71,24 +82,20 @@ static int commit(const struct chain *chain, unsigned number)
     if (!error)
         error = os_shm_commit(registry->fd, place.offset, place.size);
     if (error) /* what was had of it */
-        os_shm_free(registry->fd, place.offset, place.size);
+        free_ring(chain, number);
     return error;
 }
 
 static bool is_linked(const struct chain *chain, unsigned number)
 {
     unsigned linked = chain_oldest(chain);
-    for (unsigned i = 0; i < chain->geometry->rings; i++) {
-        if (linked == number)
-            return true;
-        if (!(tail_of(chain, linked) & RING_CLOSED) || !follow(chain, &linked))
-            break;
-    }
-    return false;
+    for (unsigned i = 1; linked != number; i++)
+        if (i == chain->geometry->rings || !step(chain, &linked))
+            return false;
+    return true;
 }
 
-/* All of it was taken: its memory is given back while it is still linked, and who does that may die. */
-static bool is_used_up(const struct chain *chain, unsigned number)
+bool chain_used_up(const struct chain *chain, unsigned number)
 {
     uint64_t head = atomic_load_explicit(&chain->registry->header->head, memory_order_relaxed);
     uint64_t tail = tail_of(chain, number);
@@ -99,7 +106,7 @@ uint64_t chain_memory(const struct chain *chain)
 {
     uint64_t bytes = 0;
     for (unsigned i = 0; i < chain->geometry->rings; i++)
-        if (is_linked(chain, i) && !is_used_up(chain, i))
+        if (is_linked(chain, i) && !chain_used_up(chain, i))
             bytes += geometry_place(chain->geometry, i).size;
     return bytes;
 }
@@ -150,12 +157,6 @@ static int try_ring(const struct chain *chain, unsigned number, uint64_t cells)
     return commit(chain, number);
 }
 
-static void free_ring(const struct chain *chain, unsigned number)
-{
-    struct ring_place place = geometry_place(chain->geometry, number);
-    os_shm_free(chain->registry->fd, place.offset, place.size);
-}
-
 /* The next larger one, or one that is large enough; else, where there is little memory or address space
  * left, the largest that can be had. */
 static int find_ring(const struct chain *chain, unsigned last, uint64_t cells,
@@ -186,9 +187,9 @@ static bool has_room(const struct chain *chain, unsigned last, uint64_t tail, ui
 {
     uint64_t head = atomic_load_explicit(&chain->registry->header->head, memory_order_acquire);
     uint64_t base = atomic_load_explicit(&words_of(chain, last)->base, memory_order_relaxed);
-    uint64_t floor = head < base ? base : head;
     uint64_t limit = geometry_place(chain->geometry, last).limit;
-    return !(tail & RING_CLOSED) && cells <= limit && tail - floor <= limit - cells;
+    return !(tail & RING_CLOSED) && cells <= limit &&
+           tail - ring_first(head, base) <= limit - cells;
 }
 
 static bool is_at_its_limit(const struct chain *chain, uint64_t tail, uint64_t cells)
@@ -239,7 +240,7 @@ void chain_repair(const struct chain *chain)
     for (unsigned i = 0; i < chain->geometry->rings; i++) {
         struct ring_place place = geometry_place(chain->geometry, i);
         if (place.offset < file.size && !is_linked(chain, i))
-            os_shm_free(chain->registry->fd, place.offset, place.size);
+            free_ring(chain, i);
     }
 }
 
@@ -253,12 +254,11 @@ bool chain_next(const struct chain *chain, unsigned number, unsigned *next)
 
 void chain_pass(const struct chain *chain, const struct ring *ring, unsigned next)
 {
-    struct ring_place place = geometry_place(chain->geometry, ring->number);
     /* While the ring is still the oldest: afterwards its place is anybody's. */
     if (registry_has_descriptor(chain->registry))
-        os_shm_free(chain->registry->fd, place.offset, place.size);
+        free_ring(chain, ring->number);
     else
-        os_free_mapped(ring_memory(ring), place.size);
+        os_free_mapped(ring_memory(ring), geometry_place(chain->geometry, ring->number).size);
     /* PAIR oldest: see chain_oldest */
     atomic_store_explicit(&chain->registry->header->oldest, next, memory_order_release);
 }

@@ -49,6 +49,9 @@ bool chain_next(const struct chain *chain, unsigned number, unsigned *next);
 /* The seat's holder has come to the end of `ring`, and goes on in `next`: gives the memory back. */
 void chain_pass(const struct chain *chain, const struct ring *ring, unsigned next);
 
+/* All of a ring was taken: its memory is given back while it is still linked, and who does that may
+ * die. */
+bool chain_used_up(const struct chain *chain, unsigned number);
 /* Bytes of the rings that must have memory. */
 uint64_t chain_memory(const struct chain *chain);
 

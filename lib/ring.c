@@ -88,10 +88,10 @@ const char *ring_check(const struct ring_words *words, const _Atomic uint64_t *h
     uint64_t tail = atomic_load_explicit(&words->tail, memory_order_acquire);
     uint64_t base = atomic_load_explicit(&words->base, memory_order_acquire);
     uint64_t after = atomic_load_explicit(head, memory_order_acquire);
-    uint64_t claimed = tail & ~RING_CLOSED, floor = after < base ? base : after;
+    uint64_t claimed = tail & ~RING_CLOSED, first = ring_first(after, base);
     if (!(tail & RING_CLOSED) && (before > claimed || base > claimed))
         return "the ring's head is past its tail";
-    if (floor < claimed && claimed - floor > limit)
+    if (first < claimed && claimed - first > limit)
         return "more cells are claimed than the bound allows";
     return NULL;
 }
@@ -125,7 +125,7 @@ static uint64_t ring_base(const struct ring *ring)
  * the same, and this end is never past the true one. */
 static uint64_t end_of_room(const struct ring *ring, uint64_t head, uint64_t base)
 {
-    uint64_t end = (head < base ? base : head) + ring->limit;
+    uint64_t end = ring_first(head, base) + ring->limit;
     uint64_t most = head + ring->max_cells;
     return most < end && most >= head ? most : end;
 }
@@ -303,9 +303,7 @@ uint64_t ring_count(const struct ring *ring)
 {
     /* The tail first: a head that is read later is never further behind it than the limit. */
     uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_relaxed) & ~RING_CLOSED;
-    uint64_t base = ring_base(ring), position = ring_head(ring);
-    if (position < base)
-        position = base;
+    uint64_t position = ring_first(ring_head(ring), ring_base(ring));
     uint64_t left = tail - position, messages = 0;
     if (left > ring->limit)
         return 0; /* all taken since, or damaged */

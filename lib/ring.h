@@ -69,7 +69,13 @@ static inline size_t ring_stamp_offset(const struct ring *ring)
 bool ring_bind(struct ring *ring, struct header *header, const struct map *map,
                const struct geometry *geometry, unsigned number);
 /* Which rule the words of a ring of that limit break; NULL: none. */
-const char *ring_check(const struct ring_words *words, const _Atomic uint64_t *head, uint64_t limit);
+const char *ring_check(const struct ring_words *words, const _Atomic uint64_t *head,
+                       uint64_t limit);
+/* The first position of a ring that is not taken: of one behind the head's, where it begins. */
+static inline uint64_t ring_first(uint64_t head, uint64_t base)
+{
+    return head < base ? base : head;
+}
 /* Where the ring lies in this process. */
 static inline void *ring_memory(const struct ring *ring)
 {
@@ -107,9 +113,9 @@ enum ring_result ring_claim(const struct ring *ring, struct intent *intent, uint
 void ring_commit(const struct ring *ring, uint64_t position, uint64_t cells, uint64_t length);
 /* Publishes what was claimed as nothing. */
 void ring_cancel(const struct ring *ring, uint64_t position, uint64_t cells);
-/* Is there room for `cells`, as far as one can see? Or is it closed? */
 /* Cells that can be claimed in front of `end`, the end of the room as it was last seen. */
 uint64_t ring_free(const struct ring *ring, uint64_t end);
+/* Is there room for `cells`, as far as one can see? Or is it closed? */
 bool ring_room(const struct ring *ring, uint64_t cells);
 
 /* What is at the head, or at any position that is not taken yet. RING_OK: a message, in `item`.

@@ -109,6 +109,15 @@ static bool read_stamp(struct stamps *stamps, uint64_t position, uint64_t *stamp
     return true;
 }
 
+static struct stamps stamps_of(const struct segment *segment, unsigned number)
+{
+    return (struct stamps){
+        .segment = segment,
+        .ring = ring_unbound(&segment->geometry, number),
+        .place = geometry_place(&segment->geometry, number),
+    };
+}
+
 static uint64_t count_between(struct stamps *stamps, uint64_t position, uint64_t end)
 {
     uint64_t messages = 0, stamp;
@@ -128,14 +137,10 @@ static uint64_t count_between(struct stamps *stamps, uint64_t position, uint64_t
 static uint64_t count_in_ring(const struct segment *segment, unsigned number, uint64_t head)
 {
     const struct ring_words *words = &segment->header->rings[number];
-    struct stamps stamps = {
-        .segment = segment,
-        .ring = ring_unbound(&segment->geometry, number),
-        .place = geometry_place(&segment->geometry, number),
-    };
+    struct stamps stamps = stamps_of(segment, number);
     uint64_t base = atomic_load_explicit(&words->base, memory_order_relaxed);
     uint64_t tail = atomic_load_explicit(&words->tail, memory_order_acquire) & ~RING_CLOSED;
-    return count_between(&stamps, head < base ? base : head, tail);
+    return count_between(&stamps, ring_first(head, base), tail);
 }
 
 uint64_t view_queued(const struct segment *segment)
@@ -165,11 +170,7 @@ static bool is_stamped(const struct segment *segment, uint64_t head)
             break;
     }
     struct ring_item item;
-    struct stamps stamps = {
-        .segment = segment,
-        .ring = ring_unbound(&segment->geometry, number),
-        .place = geometry_place(&segment->geometry, number),
-    };
+    struct stamps stamps = stamps_of(segment, number);
     return read_stamp(&stamps, head, &stamp) &&
            ring_judge(&stamps.ring, stamp, head, &item) != RING_HOLE;
 }

@@ -165,14 +165,11 @@ static uint64_t memory_needed(const struct run *run, const struct segment *segme
     const struct chain chain = segment_chain(segment);
     uint64_t page = segment->geometry.page_size;
     unsigned came = run->victims + 3; /* the survivors, and somebody's child */
-    const struct ring_words *oldest = &segment->header->rings[chain_oldest(&chain)];
-    uint64_t tail = atomic_load(&oldest->tail);
-    bool used_up =
-        (tail & RING_CLOSED) && (tail & ~RING_CLOSED) <= atomic_load(&segment->header->head);
+    unsigned oldest = chain_oldest(&chain);
     return page + pages(registry_process_high(registry) * sizeof(struct process), page) +
            pages(registry_endpoint_high(registry) * sizeof(struct endpoint), page) + came * page +
            chain_memory(&chain) +
-           (used_up ? geometry_place(&segment->geometry, chain_oldest(&chain)).size : 0);
+           (chain_used_up(&chain, oldest) ? geometry_place(&segment->geometry, oldest).size : 0);
 }
 
 /* No ring has memory but those in the chain, as soon as somebody has held the control mutex. */
