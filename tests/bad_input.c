@@ -20,24 +20,6 @@ static char mark;
 #define MARKED_TX ((mpsc_sender *)(void *)&mark)
 #define MARKED_RX ((mpsc_receiver *)(void *)&mark)
 
-struct pair {
-    mpsc_sender *tx;
-    mpsc_receiver *rx;
-};
-
-static struct pair pair_open(size_t size, size_t bound)
-{
-    struct pair p;
-    assert_status(mpsc_sync_channel(size, bound, &p.tx, &p.rx), MPSC_OK);
-    return p;
-}
-
-static void pair_close(struct pair p)
-{
-    mpsc_sender_close(p.tx);
-    mpsc_receiver_close(p.rx);
-}
-
 /* ------------------------------------------------------------------ arguments of opening */
 
 static void private_channels_refuse_nonsense(void)
@@ -205,12 +187,12 @@ static void opening_needs_a_place_for_the_handle(void)
 
 static void a_clone_needs_both(void)
 {
-    struct pair p = pair_open(8, 4);
+    struct ends p = ends_open(8, 4);
     mpsc_sender *clone = MARKED_TX;
     assert_status(mpsc_sender_clone(NULL, &clone), MPSC_INVALID);
     assert_status(mpsc_sender_clone(p.tx, NULL), MPSC_INVALID);
     assert_ptr_equal(clone, MARKED_TX);
-    pair_close(p);
+    ends_close(p);
     mpsc_sender_close(NULL);
     mpsc_receiver_close(NULL);
 }
@@ -219,7 +201,7 @@ static void a_clone_needs_both(void)
 
 static void sending_refuses_nonsense(void)
 {
-    struct pair p = pair_open(8, 4);
+    struct ends p = ends_open(8, 4);
     assert_status(mpsc_send(NULL, "x", 1), MPSC_INVALID);
     assert_status(mpsc_try_send(NULL, "x", 1), MPSC_INVALID);
     assert_status(mpsc_send_timeout(NULL, "x", 1, 0), MPSC_INVALID);
@@ -230,12 +212,12 @@ static void sending_refuses_nonsense(void)
     assert_int_equal(mpsc_len(p.rx), 0);
     send_number(p.tx, 1);
     assert_int_equal(recv_number(p.rx), 1);
-    pair_close(p);
+    ends_close(p);
 }
 
 static void receiving_refuses_nonsense(void)
 {
-    struct pair p = pair_open(8, 4);
+    struct ends p = ends_open(8, 4);
     char buffer[8] = "1234567";
     size_t length = 99;
     mpsc_status status = MPSC_OK;
@@ -256,13 +238,13 @@ static void receiving_refuses_nonsense(void)
     assert_int_equal(mpsc_len(NULL), 0);
     (void)mpsc_capacity(NULL);
     assert_int_equal(recv_number(p.rx), 1);
-    pair_close(p);
+    ends_close(p);
 }
 
 /* Nothing is stored where a receive had nothing to give. */
 static void an_empty_receive_stores_nothing(void)
 {
-    struct pair p = pair_open(8, 4);
+    struct ends p = ends_open(8, 4);
     char buffer[8] = "1234567";
     size_t length = 99;
     mpsc_status status = MPSC_OK;
@@ -296,7 +278,7 @@ static void *hidden(const void *pointer)
 
 static void loans_refuse_nonsense(void)
 {
-    struct pair p = pair_open(8, 4), other = pair_open(8, 4);
+    struct ends p = ends_open(8, 4), other = ends_open(8, 4);
     mpsc_status status = MPSC_OK;
     uint64_t number = 7;
     assert_null(mpsc_loan(NULL, 8, &status));
@@ -323,13 +305,13 @@ static void loans_refuse_nonsense(void)
     assert_status(cancel_wrong_loan(p.tx, same), MPSC_INVALID);
     assert_int_equal(mpsc_len(p.rx), 1);
     assert_int_equal(recv_number(p.rx), 7);
-    pair_close(p);
-    pair_close(other);
+    ends_close(p);
+    ends_close(other);
 }
 
 static void a_loan_sent_with_more_than_was_lent_is_given_back(void)
 {
-    struct pair p = pair_open(8, 1);
+    struct ends p = ends_open(8, 1);
     mpsc_status status;
     for (int i = 0; i < 3; i++) {
         void *loan = mpsc_loan(p.tx, 4, &status);
@@ -339,12 +321,12 @@ static void a_loan_sent_with_more_than_was_lent_is_given_back(void)
         send_number(p.tx, 1);
         assert_int_equal(recv_number(p.rx), 1);
     }
-    pair_close(p);
+    ends_close(p);
 }
 
 static void nothing_is_sent_while_a_loan_is_out(void)
 {
-    struct pair p = pair_open(8, 4);
+    struct ends p = ends_open(8, 4);
     mpsc_status status, second = MPSC_OK;
     uint64_t *loan = mpsc_loan(p.tx, 8, &status);
     assert_lent(loan, status);
@@ -359,12 +341,12 @@ static void nothing_is_sent_while_a_loan_is_out(void)
     assert_status(mpsc_send_loan(p.tx, loan, 8), MPSC_OK);
     assert_int_equal(recv_number(p.rx), 3);
     assert_int_equal(mpsc_len(p.rx), 0);
-    pair_close(p);
+    ends_close(p);
 }
 
 static void peeks_refuse_nonsense(void)
 {
-    struct pair p = pair_open(8, 4);
+    struct ends p = ends_open(8, 4);
     mpsc_status status;
     size_t length;
     uint64_t number = 99;
@@ -389,7 +371,7 @@ static void peeks_refuse_nonsense(void)
     assert_status(mpsc_release(p.rx, message), MPSC_OK);
     assert_status(release_wrong(p.rx, same), MPSC_INVALID);
     assert_int_equal(recv_number(p.rx), 2);
-    pair_close(p);
+    ends_close(p);
 }
 
 /* ------------------------------------------------------------------ words */

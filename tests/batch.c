@@ -27,24 +27,6 @@ static void batch_check(const struct batch *b, size_t count, uint64_t first)
     }
 }
 
-struct ends {
-    mpsc_sender *tx;
-    mpsc_receiver *rx;
-};
-
-static struct ends ends_open(size_t size, size_t bound)
-{
-    struct ends e;
-    open_both(channel_name(), size, bound, &e.tx, &e.rx);
-    return e;
-}
-
-static void ends_close(struct ends e)
-{
-    mpsc_sender_close(e.tx);
-    mpsc_receiver_close(e.rx);
-}
-
 /* Receives so many, in as few calls as there are. */
 static void expect_row(mpsc_receiver *rx, size_t count, uint64_t first)
 {

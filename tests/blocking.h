@@ -217,6 +217,25 @@ static inline void blocked_prepare(mpsc_sender *tx, enum obstacle obstacle)
         assert_status(mpsc_try_send(tx, &(int){FIRST}, sizeof(int)), MPSC_OK);
 }
 
+/* Of a channel on which the call waits. */
+static inline size_t blocking_bound(const struct blocking *call)
+{
+    return call->obstacle == NO_RECEIVER ? 0 : call->obstacle == NOT_TAKEN ? 4 : 1;
+}
+
+/* The end that the call is on; the channel is such that it will wait. */
+static inline struct ends blocking_open(const struct blocking *call, const char *name)
+{
+    struct ends ends = {NULL, NULL};
+    if (call->obstacle == NO_MESSAGE) {
+        ends.rx = open_rx(name, sizeof(int), blocking_bound(call));
+    } else {
+        ends.tx = open_tx(name, sizeof(int), blocking_bound(call));
+        blocked_prepare(ends.tx, call->obstacle);
+    }
+    return ends;
+}
+
 static inline int blocked_body(void *argument)
 {
     struct blocked *b = (struct blocked *)argument;
@@ -243,10 +262,9 @@ static inline int blocked_body(void *argument)
 
 static inline void blocked_open(struct blocked *b, const struct blocking *call)
 {
-    size_t bound = call->obstacle == NO_RECEIVER ? 0 : call->obstacle == NOT_TAKEN ? 4 : 1;
     b->call = call;
     b->name = channel_name();
-    open_both(b->name, sizeof(int), bound, &b->tx, &b->rx);
+    open_both(b->name, sizeof(int), blocking_bound(call), &b->tx, &b->rx);
 }
 
 /* Starts the worker and waits until it sleeps in the call. */

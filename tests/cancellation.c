@@ -385,7 +385,6 @@ static void leaves(int number)
 struct jumper {
     const struct blocking *call;
     const char *name;
-    size_t bound;
     atomic_int calls, jumped, go;
 };
 
@@ -393,19 +392,12 @@ struct jumper {
 static int jumps_out(void *argument)
 {
     struct jumper *jumper = argument;
-    mpsc_sender *volatile tx = NULL;
-    mpsc_receiver *volatile rx = NULL;
     struct sigaction action = {.sa_handler = leaves};
     assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
-    if (jumper->call->obstacle == NO_MESSAGE)
-        rx = open_rx(jumper->name, sizeof(int), jumper->bound);
-    else
-        tx = open_tx(jumper->name, sizeof(int), jumper->bound);
-    if (tx)
-        blocked_prepare(tx, jumper->call->obstacle);
+    struct ends ends = blocking_open(jumper->call, jumper->name);
     if (sigsetjmp(way_out, 1) == 0) {
         atomic_store(&jumper->calls, 1);
-        (void)!jumper->call->call(tx, rx, MPSC_FOREVER);
+        (void)!jumper->call->call(ends.tx, ends.rx, MPSC_FOREVER);
         fail_msg("%s ended", jumper->call->name);
     }
     atomic_store(&jumper->jumped, 1);
@@ -417,11 +409,8 @@ static int jumps_out(void *argument)
 static void others_survive(const struct blocking *call)
 {
     struct jumper *jumper = shared_memory(sizeof *jumper);
-    *jumper = (struct jumper){.call = call, .name = channel_name(), .bound = 4};
-    if (call->obstacle == NO_RECEIVER)
-        jumper->bound = 0;
-    if (call->obstacle == NO_ROOM)
-        jumper->bound = 1;
+    *jumper = (struct jumper){.call = call, .name = channel_name()};
+    const size_t bound = blocking_bound(call);
     worker w = worker_start(PROCESSES, jumps_out, jumper);
     wait_asleep_after(&jumper->calls, w);
     while (!atomic_load(&jumper->jumped)) {
@@ -429,17 +418,17 @@ static void others_survive(const struct blocking *call)
         sched_yield();
     }
     mpsc_receiver *rx = NULL;
-    mpsc_sender *tx = open_tx(jumper->name, sizeof(int), jumper->bound);
+    mpsc_sender *tx = open_tx(jumper->name, sizeof(int), bound);
     if (call->obstacle == NO_MESSAGE) {
         send_int(tx, FIRST);
         atomic_store(&jumper->go, 1);
         assert_int_equal(worker_join(w), 0);
-        rx = open_rx(jumper->name, sizeof(int), jumper->bound);
+        rx = open_rx(jumper->name, sizeof(int), bound);
         expect_int(rx, FIRST);
     } else {
-        rx = open_rx(jumper->name, sizeof(int), jumper->bound);
+        rx = open_rx(jumper->name, sizeof(int), bound);
         expect_int(rx, call->obstacle == NO_RECEIVER ? SECOND : FIRST);
-        if (jumper->bound) {
+        if (bound) {
             send_int(tx, 3);
             expect_int(rx, 3);
         }

@@ -38,6 +38,28 @@ static inline mpsc_receiver *open_rx(const char *name, size_t message_size, size
     return rx;
 }
 
+/* Both ends of a channel. */
+struct ends {
+    mpsc_sender *tx;
+    mpsc_receiver *rx;
+};
+
+static inline struct ends ends_open(size_t message_size, size_t bound)
+{
+    struct ends ends = {NULL, NULL};
+    if (bound == MPSC_UNBOUNDED)
+        assert_status(mpsc_channel(message_size, &ends.tx, &ends.rx), MPSC_OK);
+    else
+        assert_status(mpsc_sync_channel(message_size, bound, &ends.tx, &ends.rx), MPSC_OK);
+    return ends;
+}
+
+static inline void ends_close(struct ends ends)
+{
+    mpsc_sender_close(ends.tx);
+    mpsc_receiver_close(ends.rx);
+}
+
 static inline bool name_exists(const char *name)
 {
     return access(channel_path(name), F_OK) == 0;

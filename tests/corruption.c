@@ -230,11 +230,12 @@ static mpsc_options options_for(const struct round *round, int create)
 }
 
 /* The first visit comes before the damage; the later ones may find no way in. */
-static void send_for_a_visit(struct round *round, bool first, uint64_t *state)
+static void visit(struct round *round, bool receives, bool first, uint64_t *state)
 {
     mpsc_options options = options_for(round, first);
-    mpsc_sender *tx;
-    mpsc_status status = mpsc_open_sender(round->name, &options, &tx);
+    struct ends ends = {NULL, NULL};
+    mpsc_status status = receives ? mpsc_open_receiver(round->name, &options, &ends.rx)
+                                  : mpsc_open_sender(round->name, &options, &ends.tx);
     if (first) {
         assert_status(status, MPSC_OK);
         wait_for_all(round);
@@ -242,43 +243,30 @@ static void send_for_a_visit(struct round *round, bool first, uint64_t *state)
     count(round, status);
     if (status != MPSC_OK)
         return;
-    for (int i = 0; i < CALLS_OF_A_VISIT && !atomic_load(&round->stop); i++)
-        count(round, send_something(round, tx, state));
-    mpsc_sender_close(tx);
+    const int calls = receives ? 4 * CALLS_OF_A_VISIT : CALLS_OF_A_VISIT;
+    for (int i = 0; i < calls && !atomic_load(&round->stop); i++)
+        count(round,
+              receives ? receive_something(ends.rx, state) : send_something(round, ends.tx, state));
+    ends_close(ends);
+}
+
+static void visit_until_the_end(struct round *round, bool receives, uint64_t state)
+{
+    for (bool first = true; !atomic_load(&round->stop); first = false)
+        visit(round, receives, first, &state);
 }
 
 static int sends(void *argument)
 {
     struct round *round = argument;
-    uint64_t state = round->seed * 17 + 1;
-    for (bool first = true; !atomic_load(&round->stop); first = false)
-        send_for_a_visit(round, first, &state);
+    visit_until_the_end(round, false, round->seed * 17 + 1);
     return 0;
-}
-
-static void receive_for_a_visit(struct round *round, bool first, uint64_t *state)
-{
-    mpsc_options options = options_for(round, first);
-    mpsc_receiver *rx;
-    mpsc_status status = mpsc_open_receiver(round->name, &options, &rx);
-    if (first) {
-        assert_status(status, MPSC_OK);
-        wait_for_all(round);
-    }
-    count(round, status);
-    if (status != MPSC_OK)
-        return;
-    for (int i = 0; i < 4 * CALLS_OF_A_VISIT && !atomic_load(&round->stop); i++)
-        count(round, receive_something(rx, state));
-    mpsc_receiver_close(rx);
 }
 
 static int receives(void *argument)
 {
     struct round *round = argument;
-    uint64_t state = round->seed * 29 + 1;
-    for (bool first = true; !atomic_load(&round->stop); first = false)
-        receive_for_a_visit(round, first, &state);
+    visit_until_the_end(round, true, round->seed * 29 + 1);
     return 0;
 }
 

@@ -9,26 +9,8 @@ static const size_t sizes[] = {1, 2, 7, 8, 9, 15, 16, 17, 24, 33, 64, MOST_SIZE}
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-struct pair {
-    mpsc_sender *tx;
-    mpsc_receiver *rx;
-};
-
-static struct pair pair_open(size_t size, size_t bound)
-{
-    struct pair p;
-    assert_status(mpsc_sync_channel(size, bound, &p.tx, &p.rx), MPSC_OK);
-    return p;
-}
-
-static void pair_close(struct pair p)
-{
-    mpsc_sender_close(p.tx);
-    mpsc_receiver_close(p.rx);
-}
-
 /* Moves the place in the ring on by one cell. */
-static void step(struct pair p)
+static void step(struct ends p)
 {
     unsigned char byte;
     assert_status(mpsc_try_send(p.tx, "", 0), MPSC_OK);
@@ -60,7 +42,7 @@ static void recv_pattern(mpsc_receiver *rx, size_t expected)
 static void every_length_arrives_at_every_place(void)
 {
     for (size_t i = 0; i < COUNT(sizes); i++) {
-        struct pair p = pair_open(sizes[i], BOUND);
+        struct ends p = ends_open(sizes[i], BOUND);
         for (size_t place = 0; place < 2 * BOUND; place++) {
             for (size_t length = 0; length <= 3 * sizes[i]; length++) {
                 send_pattern(p.tx, length);
@@ -68,7 +50,7 @@ static void every_length_arrives_at_every_place(void)
             }
             step(p);
         }
-        pair_close(p);
+        ends_close(p);
     }
 }
 
@@ -76,7 +58,7 @@ static void every_length_arrives_at_every_place(void)
 static void lengths_do_not_touch_each_other(void)
 {
     for (size_t i = 0; i < COUNT(sizes); i++) {
-        struct pair p = pair_open(sizes[i], 3 * BOUND);
+        struct ends p = ends_open(sizes[i], 3 * BOUND);
         size_t longest = 3 * sizes[i];
         for (size_t length = 0; length <= longest; length++) {
             send_pattern(p.tx, length);
@@ -88,13 +70,13 @@ static void lengths_do_not_touch_each_other(void)
             recv_pattern(p.rx, longest);
             recv_pattern(p.rx, 0);
         }
-        pair_close(p);
+        ends_close(p);
     }
 }
 
 static void zero_is_a_length(void)
 {
-    struct pair p = pair_open(8, 2);
+    struct ends p = ends_open(8, 2);
     unsigned char buffer[4] = {1, 2, 3, 4};
     size_t length = 9;
     mpsc_status status;
@@ -121,7 +103,7 @@ static void zero_is_a_length(void)
     length = 9;
     assert_status(mpsc_recv(p.rx, buffer, sizeof buffer, &length), MPSC_OK);
     assert_int_equal(length, 0);
-    pair_close(p);
+    ends_close(p);
 }
 
 /* ------------------------------------------------------------------ too big to send */
@@ -152,7 +134,7 @@ static void what_could_never_fit_is_too_big_at_once(void)
     static unsigned char message[17 * MOST_SIZE], buffer[17 * MOST_SIZE];
     for (size_t i = 0; i < COUNT(sizes); i++)
         for (size_t j = 0; j < COUNT(bounds); j++) {
-            struct pair p = pair_open(sizes[i], bounds[j]);
+            struct ends p = ends_open(sizes[i], bounds[j]);
             size_t longest = sizes[i] * bounds[j], length;
             must_be_too_big(p.tx, longest + 1);
             must_be_too_big(p.tx, SIZE_MAX);
@@ -167,7 +149,7 @@ static void what_could_never_fit_is_too_big_at_once(void)
                 pattern_check(buffer, length, place);
                 step(p);
             }
-            pair_close(p);
+            ends_close(p);
         }
 }
 
@@ -176,7 +158,7 @@ static void more_than_max_bytes_is_too_big(void)
     const char *name = channel_name();
     mpsc_options options = options_of(64, MPSC_UNBOUNDED);
     options.max_bytes = 6400;
-    struct pair p;
+    struct ends p;
     static unsigned char message[6400], buffer[6400];
     size_t length;
     assert_status(mpsc_open_sender(name, &options, &p.tx), MPSC_OK);
@@ -189,7 +171,7 @@ static void more_than_max_bytes_is_too_big(void)
     assert_status(mpsc_recv(p.rx, buffer, sizeof buffer, &length), MPSC_OK);
     assert_int_equal(length, sizeof message);
     pattern_check(buffer, length, 3);
-    pair_close(p);
+    ends_close(p);
 }
 
 /* ------------------------------------------------------------------ too big to receive */
@@ -218,7 +200,7 @@ static void check_small_buffers(mpsc_receiver *rx, size_t expected)
 static void a_small_buffer_leaves_the_message(void)
 {
     for (size_t i = 0; i < COUNT(sizes); i++) {
-        struct pair p = pair_open(sizes[i], BOUND);
+        struct ends p = ends_open(sizes[i], BOUND);
         for (size_t length = 1; length <= 3 * sizes[i]; length += 1 + length / 8) {
             send_pattern(p.tx, length);
             send_pattern(p.tx, 0);
@@ -227,13 +209,13 @@ static void a_small_buffer_leaves_the_message(void)
             recv_pattern(p.rx, length);
             recv_pattern(p.rx, 0);
         }
-        pair_close(p);
+        ends_close(p);
     }
 }
 
 static void the_length_may_be_unasked(void)
 {
-    struct pair p = pair_open(8, 4);
+    struct ends p = ends_open(8, 4);
     unsigned char buffer[8];
     mpsc_status status;
     for (size_t i = 0; i < 4; i++)
@@ -246,7 +228,7 @@ static void the_length_may_be_unasked(void)
     assert_lent(message, status);
     pattern_check(message, 8, 8);
     assert_status(mpsc_release(p.rx, message), MPSC_OK);
-    pair_close(p);
+    ends_close(p);
 }
 
 /* ------------------------------------------------------------------ in place */
@@ -258,7 +240,7 @@ static void check_alignment(const void *memory, size_t length)
         fail_msg("%zu bytes were lent at %p", length, memory);
 }
 
-static void lend_and_peek(struct pair p, size_t length)
+static void lend_and_peek(struct ends p, size_t length)
 {
     mpsc_status status;
     size_t told = SIZE_MAX;
@@ -281,13 +263,13 @@ static void loans_and_peeks_are_aligned_at_every_place(void)
     static const size_t bounds[] = {BOUND, 8, 1000};
     for (size_t i = 0; i < COUNT(sizes); i++)
         for (size_t j = 0; j < COUNT(bounds); j++) {
-            struct pair p = pair_open(sizes[i], bounds[j]);
+            struct ends p = ends_open(sizes[i], bounds[j]);
             for (size_t place = 0; place < 20; place++) {
                 for (size_t length = 0; length <= 3 * sizes[i]; length++)
                     lend_and_peek(p, length);
                 step(p);
             }
-            pair_close(p);
+            ends_close(p);
         }
 }
 
@@ -295,7 +277,7 @@ static void loans_and_peeks_are_aligned_at_every_place(void)
 static void copies_and_loans_mix(void)
 {
     for (size_t i = 0; i < COUNT(sizes); i++) {
-        struct pair p = pair_open(sizes[i], BOUND);
+        struct ends p = ends_open(sizes[i], BOUND);
         for (size_t length = 0; length <= 3 * sizes[i]; length++) {
             mpsc_status status;
             size_t told;
@@ -313,7 +295,7 @@ static void copies_and_loans_mix(void)
             assert_status(mpsc_send_loan(p.tx, loan, length), MPSC_OK);
             recv_pattern(p.rx, length);
         }
-        pair_close(p);
+        ends_close(p);
     }
 }
 
@@ -321,7 +303,7 @@ static void copies_and_loans_mix(void)
 static void a_loan_may_shrink(void)
 {
     for (size_t i = 0; i < COUNT(sizes); i++) {
-        struct pair p = pair_open(sizes[i], BOUND);
+        struct ends p = ends_open(sizes[i], BOUND);
         size_t lent = 3 * sizes[i];
         for (size_t length = 0; length <= lent; length++) {
             mpsc_status status;
@@ -335,7 +317,7 @@ static void a_loan_may_shrink(void)
             recv_pattern(p.rx, sizes[i]);
             assert_int_equal(mpsc_len(p.rx), 0);
         }
-        pair_close(p);
+        ends_close(p);
     }
 }
 

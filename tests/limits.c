@@ -15,11 +15,6 @@ enum { SIZE = 64, BOUND = 16 };
 
 /* ------------------------------------------------------------------ every way to make a channel */
 
-struct ends {
-    mpsc_sender *tx;
-    mpsc_receiver *rx;
-};
-
 static mpsc_status open_private(const char *name, struct ends *ends)
 {
     (void)name;

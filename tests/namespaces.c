@@ -90,7 +90,6 @@ static void needs_pid_namespaces(void)
 struct pair {
     const struct blocking *call;
     const char *name;
-    size_t bound;
     atomic_int there, calls, said;
 };
 
@@ -101,9 +100,9 @@ static int is_there(void *argument)
     mpsc_sender *tx = NULL;
     mpsc_receiver *rx = NULL;
     if (pair->call->obstacle == NO_MESSAGE)
-        tx = open_tx(pair->name, sizeof(int), pair->bound);
+        tx = open_tx(pair->name, sizeof(int), blocking_bound(pair->call));
     else
-        rx = open_rx(pair->name, sizeof(int), pair->bound);
+        rx = open_rx(pair->name, sizeof(int), blocking_bound(pair->call));
     atomic_store(&pair->there, 1);
     pause();
     mpsc_sender_close(tx);
@@ -114,20 +113,12 @@ static int is_there(void *argument)
 static int is_blocked(void *argument)
 {
     struct pair *pair = argument;
-    mpsc_sender *tx = NULL;
-    mpsc_receiver *rx = NULL;
     wait_for(&pair->there);
-    if (pair->call->obstacle == NO_MESSAGE) {
-        rx = open_rx(pair->name, sizeof(int), pair->bound);
-    } else {
-        tx = open_tx(pair->name, sizeof(int), pair->bound);
-        blocked_prepare(tx, pair->call->obstacle);
-    }
+    struct ends ends = blocking_open(pair->call, pair->name);
     atomic_store(&pair->calls, 1);
-    mpsc_status status = pair->call->call(tx, rx, MPSC_FOREVER);
+    mpsc_status status = pair->call->call(ends.tx, ends.rx, MPSC_FOREVER);
     atomic_store(&pair->said, status);
-    mpsc_sender_close(tx);
-    mpsc_receiver_close(rx);
+    ends_close(ends);
     return 0;
 }
 
@@ -136,7 +127,6 @@ static void told_across(const struct blocking *call)
     struct pair *pair = shared_memory(sizeof *pair);
     pair->call = call;
     pair->name = channel_name();
-    pair->bound = call->obstacle == NO_RECEIVER ? 0 : call->obstacle == NOT_TAKEN ? 4 : 1;
     struct stranger *other = stranger_start(is_there, pair);
     struct stranger *waiter = stranger_start(is_blocked, pair);
     wait_for(&pair->calls);
