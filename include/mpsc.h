@@ -146,10 +146,13 @@ typedef struct mpsc_options {
     int any_owner;         /* 1: accept a segment that belongs to neither this user nor root */
     int reserved;          /* 0 */
     const char *type_name; /* what a message is, at most MPSC_MAX_TYPE_NAME bytes; NULL: unsaid */
+    /* A channel of this process alone, whose messages may hold pointers: see mpsc_channel_with. */
+    void (*destroy)(void *message, size_t length, void *context); /* NULL: it is none */
+    void *context;                                                /* handed to it */
 } mpsc_options;
 
 /* clang-format off */
-#define MPSC_OPTIONS_INIT { sizeof(mpsc_options), 0, MPSC_ANY, 0, 1, 0, 0, 0, 0, 0, NULL }
+#define MPSC_OPTIONS_INIT { sizeof(mpsc_options), 0, MPSC_ANY, 0, 1, 0, 0, 0, 0, 0, NULL, NULL, NULL }
 /* clang-format on */
 
 /* ------------------------------------------------------------------ opening and closing */
@@ -176,6 +179,35 @@ MPSC_MUST_USE mpsc_status mpsc_channel(size_t message_size, mpsc_sender **tx, mp
  * Statuses as mpsc_channel.
  */
 MPSC_MUST_USE mpsc_status mpsc_sync_channel(size_t message_size, size_t bound, mpsc_sender **tx,
+                                            mpsc_receiver **rx);
+
+/*
+ * The same with options: a private channel with a `max_bytes` or a `type_name`, say, and the way to send
+ * heap objects between the threads of one process. The message is then the pointer, ownership moves with
+ * it, and `destroy` says what becomes of messages that nobody will receive:
+ *
+ *      static void drop(void *message, size_t length, void *context)
+ *      {
+ *              free(*(struct job **)message);
+ *      }
+ *
+ *      options.message_size = sizeof(struct job *);
+ *      options.destroy = drop;
+ *
+ * It is called for each message that is still queued when the receiver is closed, by that call; and for
+ * those that senders put in at that very moment, when the last handle is closed. It may use other
+ * channels, not this one. A send that failed leaves the object with the caller; after one that succeeded
+ * it is the channel's, then the receiver's. Handles that are open when the process exits leave all to
+ * the system.
+ *
+ * A channel with `destroy` is this process' own. One by name is opened again by this process only, with
+ * the same `destroy` and `context` or none (MPSC_MISMATCH); others are MPSC_DENIED. A forked child has no
+ * part in it (MPSC_DENIED), and destroys nothing. It cannot be durable.
+ *
+ * INVALID: options that say what a private channel is not: durable, exclusive, any_owner, create 0.
+ * Others as mpsc_channel.
+ */
+MPSC_MUST_USE mpsc_status mpsc_channel_with(const mpsc_options *options, mpsc_sender **tx,
                                             mpsc_receiver **rx);
 
 /*
@@ -373,6 +405,53 @@ MPSC_ENDED_BY(mpsc_release)
 MPSC_MUST_USE const void *mpsc_peek_exact(mpsc_receiver *rx, size_t size, uint64_t nanoseconds,
                                           mpsc_status *status);
 
+/* ------------------------------------------------------------------ several at once */
+
+/*
+ * Waits until one of `count` receivers need not wait: `*ready` is its index, and a try call on it says what
+ * there is, a message, the disconnect, or an error. Of several that are ready it is the one that was
+ * not named for longest, so that a busy one hides no other. With a time of 0 it does not wait.
+ *
+ * Each receiver takes its seat, as by the first receive. A rendezvous is ready when a sender waits; its
+ * mpsc_try_send does not take this for waiting, and a message that its sender took back in between is
+ * MPSC_EMPTY after all.
+ *
+ * TIMEOUT, INTERRUPTED. INVALID: no receiver, or a NULL among them. When it must sleep: LIMIT, DENIED,
+ * NO_MEMORY, OS as for mpsc_receiver_fd.
+ */
+MPSC_MUST_USE mpsc_status mpsc_select(mpsc_receiver *const *receivers, size_t count,
+                                      uint64_t nanoseconds, size_t *ready);
+
+/* ------------------------------------------------------------------ event loops */
+
+/*
+ * A descriptor for poll, epoll and the loops built on them: readable while a message or the disconnect
+ * waits. Poll it for reading, and when it is readable receive with the try calls until one says
+ * MPSC_EMPTY; from then on it is not readable until something comes. So it serves a level-triggered loop
+ * that takes one message each time, and an edge-triggered one that drains.
+ *
+ * It may be readable with nothing there, for a moment after a message was taken by a blocking call and
+ * when a process has come or gone: the receive then says MPSC_EMPTY. Senders make one system call for it
+ * when they find that the receiver was at MPSC_EMPTY, and none otherwise.
+ *
+ * The descriptor is the handle's: do not read or close it; it ends with the handle. A forked child has it
+ * with the inherited handle. Taking it takes the seat, as the first receive does. A rendezvous' mpsc_try_send
+ * does not take polling for waiting.
+ *
+ * BUSY: another process receives. LIMIT: no descriptor left, or no inotify instance
+ * (fs.inotify.max_user_instances, 128 for a user by default). DENIED: the library's descriptor was closed,
+ * or /proc is not mounted. NO_MEMORY. CORRUPT. OS: this system has no inotify.
+ */
+MPSC_MUST_USE mpsc_status mpsc_receiver_fd(mpsc_receiver *rx, int *fd);
+
+/*
+ * The same for a sender of a bounded channel: readable while there may be room, or no receiver is left.
+ * Poll it for reading, and send with the try calls until one says MPSC_FULL; from then on it is not
+ * readable until the receiver has taken something. INVALID: a rendezvous, or an unbounded channel, which
+ * has always room. Others as for mpsc_receiver_fd.
+ */
+MPSC_MUST_USE mpsc_status mpsc_sender_fd(mpsc_sender *tx, int *fd);
+
 /* ------------------------------------------------------------------ looking without taking part */
 
 /* Messages that wait to be received now; 0 for a NULL handle. */
@@ -436,8 +515,8 @@ static inline int mpsc_next(mpsc_receiver *rx, void *buffer, size_t size)
 
 /*
  * Defines typed wrappers of the calls above: MPSC_DEFINE_CHANNEL(job, struct job) makes the types
- * job_sender and job_receiver and the functions job_channel, job_sync_channel, job_open_sender,
- * job_open_receiver, job_sender_clone, job_sender_close, job_receiver_close, job_send, job_try_send,
+ * job_sender and job_receiver and the functions job_channel, job_sync_channel, job_channel_with,
+ * job_open_sender, job_open_receiver, job_receiver_fd, job_sender_fd, job_sender_clone, job_sender_close, job_receiver_close, job_send, job_try_send,
  * job_send_timeout, job_flush, job_loan, job_try_loan, job_loan_timeout, job_send_loan,
  * job_cancel_loan, job_recv, job_try_recv, job_recv_timeout, job_peek, job_try_peek,
  * job_peek_timeout, job_release, job_len, job_capacity and job_next.
@@ -445,7 +524,7 @@ static inline int mpsc_next(mpsc_receiver *rx, void *buffer, size_t size)
  * A message is a value of the type. A wrong type does not compile; opening a segment of another type,
  * or of another size, is MPSC_MISMATCH, and so is receiving a message of another size, which stays
  * queued. The type must be meaningful to whoever receives it:
- * no pointers between processes.
+ * no pointers between processes. A job_receiver for mpsc_select is cast to mpsc_receiver.
  */
 #define MPSC_DEFINE_CHANNEL(prefix, type)                                                          \
     typedef struct prefix##_sender prefix##_sender;                                                \
@@ -468,6 +547,12 @@ static inline int mpsc_next(mpsc_receiver *rx, void *buffer, size_t size)
                                                   prefix##_receiver **rx)                          \
     {                                                                                              \
         return mpsc_sync_channel(sizeof(type), bound, (mpsc_sender **)tx, (mpsc_receiver **)rx);   \
+    }                                                                                              \
+    MPSC_INLINE mpsc_status prefix##_channel_with(const mpsc_options *options,                     \
+                                                  prefix##_sender **tx, prefix##_receiver **rx)    \
+    {                                                                                              \
+        mpsc_options typed = prefix##_options(options);                                            \
+        return mpsc_channel_with(&typed, (mpsc_sender **)tx, (mpsc_receiver **)rx);                \
     }                                                                                              \
     MPSC_INLINE mpsc_status prefix##_open_sender(const char *name, const mpsc_options *options,    \
                                                  prefix##_sender **tx)                             \
@@ -563,6 +648,14 @@ static inline int mpsc_next(mpsc_receiver *rx, void *buffer, size_t size)
     MPSC_INLINE mpsc_status prefix##_release(prefix##_receiver *rx, const type *message)           \
     {                                                                                              \
         return mpsc_release((mpsc_receiver *)rx, message);                                         \
+    }                                                                                              \
+    MPSC_INLINE mpsc_status prefix##_receiver_fd(prefix##_receiver *rx, int *fd)                   \
+    {                                                                                              \
+        return mpsc_receiver_fd((mpsc_receiver *)rx, fd);                                          \
+    }                                                                                              \
+    MPSC_INLINE mpsc_status prefix##_sender_fd(prefix##_sender *tx, int *fd)                       \
+    {                                                                                              \
+        return mpsc_sender_fd((mpsc_sender *)tx, fd);                                              \
     }                                                                                              \
     MPSC_INLINE size_t prefix##_len(const prefix##_receiver *rx)                                   \
     {                                                                                              \

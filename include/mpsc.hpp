@@ -9,7 +9,8 @@
 //     for (int value : rx) // until no sender is left
 //         std::cout << value << '\n';
 //
-// A T crosses processes as its bytes, so it must be trivially copyable, and should hold no pointers.
+// A T crosses processes as its bytes, so it must be trivially copyable, and should hold no pointers. Objects
+// with an owner go between the threads of one process, as std::unique_ptr: see owned_channel.
 //
 // What makes a channel throws mpsc::error. Sending and receiving throw nothing: they return a result.
 #ifndef MPSC_HPP
@@ -76,7 +77,8 @@ class [[nodiscard]] outcome
 template <typename T> class [[nodiscard]] result
 {
   public:
-    result(std::optional<T> value, mpsc_status status) noexcept : value_(value), status_(status)
+    result(std::optional<T> value, mpsc_status status) noexcept
+        : value_(std::move(value)), status_(status)
     {
     }
 
@@ -97,12 +99,22 @@ template <typename T> class [[nodiscard]] result
     {
         return &*value_;
     }
+    T &operator*() noexcept
+    {
+        return *value_;
+    }
     /// Throws mpsc::error if there is none.
-    const T &value() const
+    const T &value() const &
     {
         if (!value_)
             throw error(status_);
         return *value_;
+    }
+    T value() &&
+    {
+        if (!value_)
+            throw error(status_);
+        return std::move(*value_);
     }
     const std::optional<T> &optional() const noexcept
     {
@@ -197,6 +209,14 @@ template <typename T> class sender
         return sender(made);
     }
 
+    /// A descriptor to poll for reading: there may be room. Throws mpsc::error.
+    int fd() const
+    {
+        int made = -1;
+        outcome(mpsc_sender_fd(handle_.get(), &made)).expect();
+        return made;
+    }
+
     /// Before it goes out of scope.
     void close() noexcept
     {
@@ -254,6 +274,15 @@ template <typename T> class receiver
     std::size_t capacity() const noexcept
     {
         return mpsc_capacity(handle_.get());
+    }
+
+    /// A descriptor to poll for reading: receive with try_recv until that is MPSC_EMPTY. Throws
+    /// mpsc::error.
+    int fd() const
+    {
+        int made = -1;
+        outcome(mpsc_receiver_fd(handle_.get(), &made)).expect();
+        return made;
     }
 
     /// Values until no sender is left. It ends as well at an error; recv() then says which. Goes on after a
@@ -343,6 +372,28 @@ template <typename T> class receiver
     std::unique_ptr<mpsc_receiver, detail::close_handle> handle_;
 };
 
+namespace detail
+{
+
+template <typename... T>
+result<std::size_t> select(std::uint64_t time, const receiver<T> &...receivers) noexcept
+{
+    static_assert(sizeof...(T) > 0, "there is nothing to wait for");
+    mpsc_receiver *const list[] = {receivers.native_handle()...};
+    std::size_t ready = 0;
+    mpsc_status status = mpsc_select(list, sizeof...(T), time, &ready);
+    if (status != MPSC_OK)
+        return {std::nullopt, status};
+    return {ready, MPSC_OK};
+}
+
+template <typename T> void delete_message(void *message, std::size_t, void *)
+{
+    delete *static_cast<T **>(message);
+}
+
+} // namespace detail
+
 template <typename T> using ends = std::pair<sender<T>, receiver<T>>;
 
 /// An unbounded channel, private to this program and its forked children. Throws mpsc::error.
@@ -386,6 +437,123 @@ template <typename T> receiver<T> open_receiver(const char *name, mpsc_options m
     made.message_size = sizeof(T);
     outcome(mpsc_open_receiver(name, &made, &rx)).expect();
     return receiver<T>(rx);
+}
+
+/// Waits until one of these receivers, of whatever types, need not wait: its index.
+template <typename... T> result<std::size_t> select(const receiver<T> &...receivers) noexcept
+{
+    return detail::select(MPSC_FOREVER, receivers...);
+}
+
+/// The same for so long: MPSC_TIMEOUT.
+template <typename Rep, typename Period, typename... T>
+result<std::size_t> select_for(std::chrono::duration<Rep, Period> time,
+                               const receiver<T> &...receivers) noexcept
+{
+    return detail::select(detail::nanoseconds(time), receivers...);
+}
+
+/// One producer of objects that have an owner, between the threads of one process.
+template <typename T> class owned_sender
+{
+  public:
+    owned_sender() noexcept = default;
+    explicit owned_sender(sender<T *> tx) noexcept : tx_(std::move(tx))
+    {
+    }
+
+    /// Ownership goes along if it was sent; if not, `value` still has it.
+    outcome send(std::unique_ptr<T> &&value) noexcept
+    {
+        return given(value, tx_.send(value.get()));
+    }
+    outcome try_send(std::unique_ptr<T> &&value) noexcept
+    {
+        return given(value, tx_.try_send(value.get()));
+    }
+    template <typename Rep, typename Period>
+    outcome send_for(std::unique_ptr<T> &&value, std::chrono::duration<Rep, Period> time) noexcept
+    {
+        return given(value, tx_.send_for(value.get(), time));
+    }
+    owned_sender clone() const
+    {
+        return owned_sender(tx_.clone());
+    }
+    void close() noexcept
+    {
+        tx_.close();
+    }
+
+  private:
+    static outcome given(std::unique_ptr<T> &value, outcome sent) noexcept
+    {
+        if (sent)
+            (void)value.release();
+        return sent;
+    }
+
+    sender<T *> tx_;
+};
+
+/// Their consumer. What it leaves in the channel is deleted.
+template <typename T> class owned_receiver
+{
+  public:
+    using value_type = std::unique_ptr<T>;
+
+    owned_receiver() noexcept = default;
+    explicit owned_receiver(receiver<T *> rx) noexcept : rx_(std::move(rx))
+    {
+    }
+
+    result<value_type> recv() noexcept
+    {
+        return owned(rx_.recv());
+    }
+    result<value_type> try_recv() noexcept
+    {
+        return owned(rx_.try_recv());
+    }
+    template <typename Rep, typename Period>
+    result<value_type> recv_for(std::chrono::duration<Rep, Period> time) noexcept
+    {
+        return owned(rx_.recv_for(time));
+    }
+    /// For fd() and select().
+    const receiver<T *> &pointers() const noexcept
+    {
+        return rx_;
+    }
+    void close() noexcept
+    {
+        rx_.close();
+    }
+
+  private:
+    static result<value_type> owned(const result<T *> &received) noexcept
+    {
+        if (!received)
+            return {std::nullopt, received.status()};
+        return {value_type(*received), MPSC_OK};
+    }
+
+    receiver<T *> rx_;
+};
+
+template <typename T> using owned_ends = std::pair<owned_sender<T>, owned_receiver<T>>;
+
+/// A channel of objects that have an owner: `bound` of them, or MPSC_UNBOUNDED. Throws mpsc::error.
+template <typename T> owned_ends<T> owned_channel(std::size_t bound = MPSC_UNBOUNDED)
+{
+    mpsc_sender *tx = nullptr;
+    mpsc_receiver *rx = nullptr;
+    mpsc_options made = options();
+    made.message_size = sizeof(T *);
+    made.bound = bound;
+    made.destroy = detail::delete_message<T>;
+    outcome(mpsc_channel_with(&made, &tx, &rx)).expect();
+    return {owned_sender<T>(sender<T *>(tx)), owned_receiver<T>(receiver<T *>(rx))};
 }
 
 } // namespace mpsc

@@ -22,6 +22,7 @@ struct attachment {
     void *news;   /* tells others of our death */
     struct handle *handles;
     struct attachment *next;
+    struct destructor destructor;
     bool member;          /* our slot is ours: false in a child that got none */
     struct claimed child; /* of the child, between fork's prepare and child handlers */
     mpsc_status child_status;
@@ -158,8 +159,8 @@ static void begin_news(struct attachment *attachment)
     attachment->news =
         os_news_begin(attachment->segment.fd, registry_news_offset(registry, registry->slot));
     /* Who sleeps already does not watch this word yet. */
-    condvar_notify(&registry->header->arrived);
-    condvar_notify(&registry->header->room);
+    condvar_notify_arrived(registry->header);
+    condvar_notify_room(registry->header);
 }
 
 static void attachment_free(struct attachment *attachment)
@@ -205,6 +206,8 @@ static void handle_bind(struct handle *handle, struct attachment *attachment, un
     handle->segment = &attachment->segment;
     handle->index = index;
     handle->endpoint = &attachment->segment.registry.endpoints[index];
+    if (handle->bell)
+        handle->bell->fresh = true;
     handle->reset(handle);
 }
 
@@ -245,6 +248,24 @@ static bool close_if_left(const struct segment *segment)
         return false;
     atomic_store_explicit(&segment->header->state, SEGMENT_CLOSED, memory_order_relaxed);
     return segment->identity.name[0] != '\0';
+}
+
+const struct destructor *attachment_destructor(const struct handle *handle)
+{
+    return &handle->attachment->destructor;
+}
+
+static bool is_local(const struct attachment *attachment)
+{
+    return attachment->segment.identity.local;
+}
+
+/* Nobody else is in it, or can come. Not under the mutex: what is called may close other handles. */
+static void destroy_leftovers(struct attachment *attachment)
+{
+    const struct destructor *destructor = &attachment->destructor;
+    if (attachment->member && destructor->run)
+        segment_leftovers(&attachment->segment, destructor->run, destructor->context);
 }
 
 /* The last handle of this process is gone. */
@@ -312,6 +333,17 @@ static bool orphaned(const struct segment *segment)
     return close_if_left(segment);
 }
 
+/* Is this a channel that this process may take part in, and for that purpose? */
+static mpsc_status belongs_here(const struct attachment *attachment, const mpsc_options *options)
+{
+    if (is_local(attachment) && !attachment->handles)
+        return MPSC_DENIED; /* it is another process' own */
+    if (options->destroy && (options->destroy != attachment->destructor.run ||
+                             options->context != attachment->destructor.context))
+        return MPSC_MISMATCH;
+    return MPSC_OK;
+}
+
 /* What attachment_open does next, beside the public statuses. */
 enum { OPEN_ORPHAN = -1, OPEN_AGAIN = -2 };
 
@@ -327,6 +359,8 @@ static mpsc_status enter(struct attachment *attachment, const mpsc_options *opti
     else if (options->exclusive)
         status = MPSC_EXISTS;
     else
+        status = belongs_here(attachment, options);
+    if (!status)
         status = segment_agrees(&attachment->segment, options);
     if (!status)
         status = join(attachment, handle);
@@ -380,6 +414,7 @@ static mpsc_status create(const char *name, const mpsc_options *options, struct 
         status = attachment_make(&segment, created);
     if (status)
         return status;
+    (*created)->destructor = (struct destructor){options->destroy, options->context};
     status = control_begin(*created);
     if (!status) {
         for (unsigned i = 0; i < count && !status; i++)
@@ -462,10 +497,15 @@ void attachment_remove(struct handle *handle)
         handle_remove(attachment, handle);
         control_end(attachment);
     }
-    if (!attachment->handles) {
+    bool last = !attachment->handles;
+    if (last)
         delist(attachment);
-        leave(attachment);
-    }
+    unlock(cancel);
+    if (!last)
+        return;
+    destroy_leftovers(attachment);
+    cancel = lock();
+    leave(attachment);
     unlock(cancel);
 }
 
@@ -626,7 +666,7 @@ static mpsc_status child_endpoints(struct attachment *attachment)
 static mpsc_status prepare_child(struct attachment *attachment)
 {
     attachment->child.fd = -1;
-    if (!attachment->member)
+    if (!attachment->member || is_local(attachment))
         return MPSC_DENIED;
     mpsc_status status = control_begin(attachment);
     if (status)

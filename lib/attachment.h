@@ -7,6 +7,7 @@
 #ifndef MPSC_ATTACHMENT_H
 #define MPSC_ATTACHMENT_H
 
+#include "bell.h"
 #include "segment.h"
 #include "wait.h"
 
@@ -24,6 +25,8 @@ struct handle {
     uint64_t opened;    /* a receiver: the seat's word when it was opened, be it by a parent */
     uint64_t looked;    /* when it was last asked who lives */
     struct wait_vigil vigil;
+    struct bell *bell;    /* of the descriptor that was asked for; NULL: none was */
+    uint64_t selected;    /* a receiver: when it was last the one of several */
     unsigned child_index;     /* for the child that fork is making, */
     mpsc_status child_status; /* likewise */
     /* Makes it idle: on a new channel, or in a child, whatever its thread did in the parent. */
@@ -37,8 +40,15 @@ mpsc_status attachment_create(const mpsc_options *options, struct handle *tx, st
 /* One more handle beside `of`. */
 mpsc_status attachment_add(const struct handle *of, struct handle *handle);
 /* Takes the handle out; the last one takes the attachment along, and the last attachment of a
- * scoped channel its name. */
+ * scoped channel its name. What is left in a channel of this process alone is destroyed then. */
 void attachment_remove(struct handle *handle);
+
+/* What the channel's options say of a message that nobody will receive. */
+struct destructor {
+    void (*run)(void *message, size_t length, void *context); /* NULL: nothing is to be done */
+    void *context;
+};
+const struct destructor *attachment_destructor(const struct handle *handle);
 
 /* Removes the name, and tells those who are in a durable channel what that means. */
 mpsc_status attachment_unlink(const char *name);

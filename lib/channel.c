@@ -20,7 +20,7 @@ static bool options_are_valid(const mpsc_options *options)
         return false;
     if (options->exclusive && !options->create)
         return false;
-    if (options->durable && options->bound == 0)
+    if (options->durable && (options->bound == 0 || options->destroy))
         return false;
     if (options->permissions & ~0777u)
         return false;
@@ -80,20 +80,16 @@ mpsc_status mpsc_open_receiver(const char *name, const mpsc_options *options, mp
     return MPSC_OK;
 }
 
-static mpsc_status create_private(size_t message_size, size_t bound, mpsc_sender **tx,
-                                  mpsc_receiver **rx)
+static mpsc_status create_private(const mpsc_options *options, mpsc_sender **tx, mpsc_receiver **rx)
 {
-    if (!tx || !rx || message_size == 0)
+    if (!tx || !rx)
         return MPSC_INVALID;
     if (!fork_seen())
         return MPSC_DENIED;
-    mpsc_options options = MPSC_OPTIONS_INIT;
-    options.message_size = message_size;
-    options.bound = bound;
     struct handle *sender = sender_new(), *receiver = receiver_new();
     mpsc_status status = MPSC_NO_MEMORY;
     if (sender && receiver)
-        status = attachment_create(&options, sender, receiver);
+        status = attachment_create(options, sender, receiver);
     if (status) {
         free(sender);
         free(receiver);
@@ -104,9 +100,18 @@ static mpsc_status create_private(size_t message_size, size_t bound, mpsc_sender
     return MPSC_OK;
 }
 
+static mpsc_status create_simple(size_t message_size, size_t bound, mpsc_sender **tx,
+                                 mpsc_receiver **rx)
+{
+    mpsc_options options = MPSC_OPTIONS_INIT;
+    options.message_size = message_size;
+    options.bound = bound;
+    return message_size ? create_private(&options, tx, rx) : MPSC_INVALID;
+}
+
 mpsc_status mpsc_channel(size_t message_size, mpsc_sender **tx, mpsc_receiver **rx)
 {
-    return create_private(message_size, MPSC_UNBOUNDED, tx, rx);
+    return create_simple(message_size, MPSC_UNBOUNDED, tx, rx);
 }
 
 mpsc_status mpsc_sync_channel(size_t message_size, size_t bound, mpsc_sender **tx,
@@ -115,7 +120,16 @@ mpsc_status mpsc_sync_channel(size_t message_size, size_t bound, mpsc_sender **t
     /* The two values that mean something else are past any limit anyway. */
     if (bound >= MPSC_ANY)
         return MPSC_LIMIT;
-    return create_private(message_size, bound, tx, rx);
+    return create_simple(message_size, bound, tx, rx);
+}
+
+/* Nobody can open it, so it has no name to find, no owner to refuse and no life after its handles. */
+mpsc_status mpsc_channel_with(const mpsc_options *options, mpsc_sender **tx, mpsc_receiver **rx)
+{
+    if (!options || !options_are_valid(options) || !options->create || options->exclusive ||
+        options->durable || options->any_owner)
+        return MPSC_INVALID;
+    return create_private(options, tx, rx);
 }
 
 mpsc_status mpsc_unlink(const char *name)

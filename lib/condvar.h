@@ -13,6 +13,8 @@
  * is not to be had, `heavy` says so, and the waker's look is a read-modify-write on the flag: it
  * either comes before the sleeper's, which then sees the condition, or after and sees the flag.
  *
+ * Whoever waits for several things at once, or in a program's own poll, is told by a bell: see condvar_arm.
+ *
  * A wake-up may be lost with a process that was killed on receiving it: sleeps are bounded.
  */
 #ifndef MPSC_CONDVAR_H
@@ -47,19 +49,41 @@ void condvar_wake(struct condvar *condvar);
 /* This process cannot take part in membarrier: all wakers go the heavy way from now on. */
 void condvar_burden(struct condvar *condvar);
 
-/* To be called by whoever made the condition true. */
-static inline void condvar_notify(struct condvar *condvar)
+/*
+ * One who sleeps in another call, on a bell (os/bell.c), arms the condition variable in place of
+ * condvar_prepare, calls os_barrier_all, and looks at the condition once more. The waker rings, and
+ * disarms it. Each arming has a number, so that a waker that was held up does not undo a newer one: who
+ * has heard the bell arms anew.
+ */
+void condvar_arm(struct condvar *condvar);
+bool condvar_armed(const struct condvar *condvar);
+
+/* Tells those who were seen to wait. */
+void condvar_tell(struct header *header, struct condvar *condvar, unsigned waiting);
+
+/* To be called by whoever made the condition true; `condvar` is one of the header's. */
+static inline void condvar_notify(struct header *header, struct condvar *condvar)
 {
-    /* PAIR sleep: the condition before the flag (condvar_notify -> condvar_prepare). The compiler
-     * keeps the order here, the sleeper's membarrier makes the processor keep it. */
+    /* PAIR sleep: the condition before the flags (condvar_notify -> condvar_prepare, condvar_arm). The
+     * compiler keeps the order here, the sleeper's membarrier makes the processor keep it. */
     atomic_signal_fence(memory_order_seq_cst);
-    unsigned asleep;
+    unsigned waiting;
     if (__builtin_expect(atomic_load_explicit(&condvar->heavy, memory_order_relaxed) != 0, 0))
-        asleep = atomic_fetch_or_explicit(&condvar->asleep, 0, memory_order_acq_rel);
+        waiting = atomic_fetch_or_explicit(&condvar->waiting, 0, memory_order_acq_rel);
     else
-        asleep = atomic_load_explicit(&condvar->asleep, memory_order_relaxed);
-    if (__builtin_expect(asleep != 0, 0))
-        condvar_wake(condvar);
+        waiting = atomic_load_explicit(&condvar->waiting, memory_order_relaxed);
+    if (__builtin_expect((waiting & (CONDVAR_ASLEEP | CONDVAR_ARMED)) != 0, 0))
+        condvar_tell(header, condvar, waiting);
+}
+
+static inline void condvar_notify_arrived(struct header *header)
+{
+    condvar_notify(header, &header->arrived);
+}
+
+static inline void condvar_notify_room(struct header *header)
+{
+    condvar_notify(header, &header->room);
 }
 
 #endif

@@ -7,7 +7,7 @@
 
 bool condvar_format(struct condvar *condvar)
 {
-    atomic_init(&condvar->asleep, 0);
+    atomic_init(&condvar->waiting, 0);
     atomic_init(&condvar->sequence, 0);
     atomic_init(&condvar->heavy, 0);
     return true;
@@ -19,7 +19,7 @@ unsigned condvar_prepare(struct condvar *condvar)
      * (condvar_prepare -> condvar_wake) */
     unsigned ticket = atomic_load_explicit(&condvar->sequence, memory_order_acquire);
     /* PAIR sleep: see condvar_notify; a read-modify-write for those who go the heavy way */
-    atomic_fetch_or_explicit(&condvar->asleep, 1, memory_order_acq_rel);
+    atomic_fetch_or_explicit(&condvar->waiting, CONDVAR_ASLEEP, memory_order_acq_rel);
     os_barrier_all();
     return ticket;
 }
@@ -53,12 +53,7 @@ void condvar_wake(struct condvar *condvar)
 {
     /* PAIR wake: the flag first. The other way round it would wipe out the flag of one who fell
      * asleep in between, and who then has nobody to wake it. */
-    atomic_exchange_explicit(&condvar->asleep, 0, memory_order_acq_rel);
+    atomic_fetch_and_explicit(&condvar->waiting, ~CONDVAR_ASLEEP, memory_order_acq_rel);
     atomic_fetch_add_explicit(&condvar->sequence, 1, memory_order_release);
     os_futex_wake(&condvar->sequence, INT_MAX);
-}
-
-void condvar_burden(struct condvar *condvar)
-{
-    atomic_store_explicit(&condvar->heavy, 1, memory_order_relaxed);
 }

@@ -46,7 +46,7 @@ unsigned condvar_prepare(struct condvar *condvar)
     /* PAIR wake: as in the futex variant (condvar_prepare -> condvar_wake) */
     unsigned ticket = atomic_load_explicit(&condvar->sequence, memory_order_acquire);
     /* PAIR sleep: see condvar_notify */
-    atomic_fetch_or_explicit(&condvar->asleep, 1, memory_order_acq_rel);
+    atomic_fetch_or_explicit(&condvar->waiting, CONDVAR_ASLEEP, memory_order_acq_rel);
     os_barrier_all();
     return ticket;
 }
@@ -76,13 +76,8 @@ void condvar_wake(struct condvar *condvar)
 {
     lock(condvar);
     /* PAIR wake: the flag first, as in the futex variant */
-    atomic_exchange_explicit(&condvar->asleep, 0, memory_order_acq_rel);
+    atomic_fetch_and_explicit(&condvar->waiting, ~CONDVAR_ASLEEP, memory_order_acq_rel);
     atomic_fetch_add_explicit(&condvar->sequence, 1, memory_order_release);
     pthread_cond_broadcast(&condvar->moved);
     pthread_mutex_unlock(&condvar->mutex);
-}
-
-void condvar_burden(struct condvar *condvar)
-{
-    atomic_store_explicit(&condvar->heavy, 1, memory_order_relaxed);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "handle.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const char *handle_name(const char *name)
@@ -72,4 +73,52 @@ mpsc_status handle_wait(struct handle *handle, struct wait *wait, mpsc_status (*
     }
     wait_end(wait);
     return status;
+}
+
+/* ---- descriptors */
+
+static mpsc_status make_bell(const struct handle *handle, struct bell **made)
+{
+    struct bell *bell = malloc(sizeof *bell);
+    if (!bell)
+        return MPSC_NO_MEMORY;
+    int error = bell_open(bell);
+    if (!error) {
+        error = bell_listen(bell, &handle->segment->registry);
+        if (error)
+            bell_close(bell);
+    }
+    if (error)
+        free(bell);
+    else
+        *made = bell;
+    return segment_status(error);
+}
+
+mpsc_status handle_descriptor(struct handle *handle, int *fd)
+{
+    mpsc_status status = MPSC_OK;
+    if (!handle->bell)
+        status = make_bell(handle, &handle->bell);
+    if (!status)
+        *fd = handle->bell->os.pollable;
+    return status;
+}
+
+void handle_close_descriptor(struct handle *handle)
+{
+    if (!handle->bell)
+        return;
+    bell_close(handle->bell);
+    free(handle->bell);
+    handle->bell = NULL;
+}
+
+bool handle_settle(struct handle *handle, struct condvar *condvar)
+{
+    unsigned news = 0;
+    bool again = bell_settle(handle->bell, condvar, &news);
+    if (news & BELL_DEATHS)
+        handle->looked = 0;
+    return again;
 }

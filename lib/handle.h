@@ -49,6 +49,13 @@ static inline uint64_t handle_owner(const struct handle *handle)
 enum { HANDLE_AGAIN = -1 };
 mpsc_status handle_wait(struct handle *handle, struct wait *wait, mpsc_status (*attempt)(void *));
 
+/* A descriptor that is readable while there may be something for the handle, which raises its bell or
+ * settles it. The handle keeps it. */
+mpsc_status handle_descriptor(struct handle *handle, int *fd);
+void handle_close_descriptor(struct handle *handle);
+/* Nothing was found for it. True: look once more, and raise the bell if that finds something. */
+bool handle_settle(struct handle *handle, struct condvar *condvar);
+
 /* The public time of a waiting call: all values but ours mean what they say. */
 static inline uint64_t handle_time(uint64_t nanoseconds)
 {

@@ -6,6 +6,7 @@
  *      0            struct header      identity, control mutex, presence, seat, condition variables
  *      PROCESSES    struct process     one for each process that is attached; sparse
  *      ENDPOINTS    struct endpoint    one for each handle; sparse
+ *      BELL         nothing, ever: taking memory from here is what rings the bell, see os/bell.c
  *      NEWS         a page for each process that is attached, at whose end a word tells of its
  *                   death; sparse
  *      ring_offset  stamps             one 64-bit word for each cell    (pages)
@@ -46,13 +47,18 @@
 /* Neighbouring lines are fetched in pairs by many processors. */
 #define LAYOUT_LINE 128
 
+/* Who is to be told of what a condition variable stands for. */
+#define CONDVAR_ASLEEP 1u /* somebody sleeps, or did when it was last looked at */
+#define CONDVAR_ARMED 2u  /* somebody listens for the bell */
+#define CONDVAR_ARMING 4u /* from this bit on, a number that moves each time that it is armed */
+
 #ifdef MPSC_SYNC_PTHREAD
 #define LAYOUT_SYNC 2u
 struct control {
     pthread_mutex_t mutex; /* robust, process-shared */
 };
 struct condvar {
-    atomic_uint asleep;
+    atomic_uint waiting;
     atomic_uint sequence;
     atomic_uint heavy;
     pthread_mutex_t mutex; /* robust, process-shared */
@@ -64,7 +70,7 @@ struct control {
     atomic_uint owner; /* 0: free; see control_futex.c */
 };
 struct condvar {
-    atomic_uint asleep;   /* 1: somebody sleeps, or did when it was last looked at */
+    atomic_uint waiting;  /* who is to be told, CONDVAR_ASLEEP and so on */
     atomic_uint sequence; /* moves with each wake-up; the futex */
     atomic_uint heavy;    /* 1: membarrier is not to be had, see condvar.h */
 };
@@ -83,7 +89,7 @@ struct identity {
     uint32_t page_size;
     uint32_t creator; /* its pid, as it saw itself */
     uint32_t durable;
-    uint32_t reserved;
+    uint32_t local; /* 1: its messages mean something in its creator's process only */
     char name[MPSC_MAX_NAME + 1]; /* empty: private */
     char type_name[MPSC_MAX_TYPE_NAME + 1];
     uint64_t checksum; /* of all before it */
@@ -169,7 +175,8 @@ enum {
 
 #define LAYOUT_PROCESSES UINT64_C(65536)
 #define LAYOUT_ENDPOINTS (LAYOUT_PROCESSES + PROCESS_SLOTS * sizeof(struct process))
-#define LAYOUT_NEWS (LAYOUT_ENDPOINTS + ENDPOINT_SLOTS * sizeof(struct endpoint))
+#define LAYOUT_BELL (LAYOUT_ENDPOINTS + ENDPOINT_SLOTS * sizeof(struct endpoint))
+#define LAYOUT_NEWS (LAYOUT_BELL + 65536)
 
 /* Bytes that are locked: slot i's process lives while byte LOCK_PROCESS + i is held. */
 #define LOCK_PROCESS (UINT64_C(1) << 62)
@@ -181,7 +188,7 @@ _Static_assert(sizeof(struct header) <= 4096, "the header is one page");
 _Static_assert(sizeof(struct process) == 128, "process");
 _Static_assert(sizeof(struct endpoint) == 64, "endpoint");
 _Static_assert(sizeof(struct ring_words) == 64, "ring words");
-_Static_assert(LAYOUT_NEWS % 65536 == 0, "the news begin at a page, whatever its size");
+_Static_assert(LAYOUT_BELL % 65536 == 0, "bell and news begin at a page, whatever its size");
 _Static_assert(PROCESS_SLOTS >= MPSC_MAX_PROCESSES, "processes");
 _Static_assert(ENDPOINT_SLOTS >= ENDPOINTS_MOST, "endpoints");
 

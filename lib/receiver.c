@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Level 7. Receiving: by copy, or by a look at the message in place. */
+#include "receiver.h"
 #include "condvar.h"
 #include "handle.h"
 #include "offer.h"
@@ -53,10 +54,14 @@ struct handle *receiver_new(void)
     return &rx->handle;
 }
 
+static void destroy_queued(mpsc_receiver *rx);
+
 void mpsc_receiver_close(mpsc_receiver *rx)
 {
     if (!rx || !fork_seen())
         return;
+    destroy_queued(rx);
+    handle_close_descriptor(&rx->handle);
     attachment_remove(&rx->handle);
     free(rx);
 }
@@ -83,7 +88,7 @@ size_t mpsc_capacity(const mpsc_receiver *rx)
 static void pass(mpsc_receiver *rx, uint64_t cells)
 {
     ring_take(&rx->ring, &rx->head, cells);
-    condvar_notify(&header_of(rx)->room);
+    condvar_notify_room(header_of(rx));
 }
 
 /* The ring is at its end: goes on in the next one. MPSC_EMPTY: there is none yet. */
@@ -162,7 +167,7 @@ static mpsc_status look_behind(mpsc_receiver *rx)
     }
     switch (recover_hole(registry_of(rx), &rx->ring, &rx->head)) {
     case RECOVER_PASSED:
-        condvar_notify(&header_of(rx)->room);
+        condvar_notify_room(header_of(rx));
         return MPSC_OK;
     case RECOVER_STAMPED:
         return MPSC_OK;
@@ -269,6 +274,32 @@ static mpsc_status wait_offering(mpsc_receiver *rx, uint64_t nanoseconds)
     return status;
 }
 
+/* For whoever polls: from here on the descriptor is readable only when something comes. */
+static mpsc_status settle(mpsc_receiver *rx, mpsc_status status)
+{
+    if (!handle_settle(&rx->handle, &header_of(rx)->arrived))
+        return status;
+    mpsc_status found = look(rx, &rx->item);
+    if (found == MPSC_EMPTY)
+        return status;
+    bell_raise(rx->handle.bell);
+    return found;
+}
+
+static mpsc_status look_long(mpsc_receiver *rx, uint64_t nanoseconds)
+{
+    mpsc_status status;
+    if (nanoseconds == WAIT_NEVER)
+        status = look(rx, &rx->item);
+    else if (handle_is_rendezvous(&rx->handle))
+        status = wait_offering(rx, nanoseconds);
+    else
+        status = wait_message(rx, nanoseconds);
+    if (rx->handle.bell && (status == MPSC_EMPTY || status == MPSC_TIMEOUT))
+        status = settle(rx, status);
+    return status;
+}
+
 /* The next message, still at the head, into rx->item. */
 static inline mpsc_status next(mpsc_receiver *rx, uint64_t nanoseconds)
 {
@@ -279,10 +310,47 @@ static inline mpsc_status next(mpsc_receiver *rx, uint64_t nanoseconds)
         return status;
     if (ring_look(&rx->ring, rx->head, &rx->item) == RING_OK)
         return MPSC_OK;
-    if (nanoseconds == WAIT_NEVER)
-        return look(rx, &rx->item);
-    return handle_is_rendezvous(&rx->handle) ? wait_offering(rx, nanoseconds)
-                                             : wait_message(rx, nanoseconds);
+    return look_long(rx, nanoseconds);
+}
+
+mpsc_status receiver_look(mpsc_receiver *rx)
+{
+    mpsc_status status = handle_usable(&rx->handle);
+    if (!status && !rx->seated)
+        status = sit_down(rx, WAIT_NEVER);
+    return status ? status : look(rx, &rx->item);
+}
+
+/* ---- descriptors */
+
+/* The first time: readable only if there is something. The seat is needed for that. */
+static mpsc_status first_look(mpsc_receiver *rx)
+{
+    mpsc_status status = next(rx, WAIT_NEVER);
+    if (status == MPSC_OK || status == MPSC_DISCONNECTED)
+        bell_raise(rx->handle.bell);
+    else if (status != MPSC_EMPTY)
+        return status;
+    return MPSC_OK;
+}
+
+mpsc_status mpsc_receiver_fd(mpsc_receiver *rx, int *fd)
+{
+    if (!rx || !fd)
+        return MPSC_INVALID;
+    bool first = !rx->handle.bell;
+    int descriptor = -1;
+    mpsc_status status = handle_usable(&rx->handle);
+    if (!status)
+        status = handle_descriptor(&rx->handle, &descriptor);
+    if (!status && first) {
+        status = first_look(rx);
+        if (status)
+            handle_close_descriptor(&rx->handle);
+    }
+    if (!status)
+        *fd = descriptor;
+    return status;
 }
 
 /* ---- taking */
@@ -477,4 +545,24 @@ mpsc_status mpsc_release(mpsc_receiver *rx, const void *message)
     }
     take(rx, 1, rx->item.cells);
     return MPSC_OK;
+}
+
+/* ---- what nobody will receive */
+
+/* As many as there are now: senders may be at it still. What they put in is destroyed with the last of
+ * them, by attachment_remove. */
+static void destroy_queued(mpsc_receiver *rx)
+{
+    const struct destructor *destructor = attachment_destructor(&rx->handle);
+    if (!destructor->run)
+        return;
+    for (size_t left = mpsc_len(rx); left > 0 && receiver_look(rx) == MPSC_OK; left--) {
+        if (!mark(rx)) {
+            pass(rx, rx->item.cells);
+            continue;
+        }
+        size_t length = (size_t)rx->item.length;
+        destructor->run(ring_payload(&rx->ring, rx->head, length), length, destructor->context);
+        take(rx, 1, rx->item.cells);
+    }
 }

@@ -351,7 +351,7 @@ void registry_remove(const struct registry *registry, unsigned index)
     atomic_fetch_sub_explicit(count_of(registry, kind), 1, memory_order_relaxed);
     /* The receiver may be asleep over a hole that this intent seemed to cover. */
     if (kind == OWNER_SENDER)
-        condvar_notify(&registry->header->arrived);
+        condvar_notify_arrived(registry->header);
 }
 
 void registry_recount(const struct registry *registry)
@@ -383,9 +383,9 @@ void registry_tell(const struct registry *registry)
      * -> side_left) */
     unsigned before = atomic_exchange_explicit(&header->left, left, memory_order_acq_rel);
     if (left & ~before & SIDE_SENDER)
-        condvar_notify(&header->arrived);
+        condvar_notify_arrived(header);
     if (left & ~before & SIDE_RECEIVER)
-        condvar_notify(&header->room);
+        condvar_notify_room(header);
 }
 
 bool registry_empty(const struct registry *registry)

@@ -100,8 +100,8 @@ mpsc_status segment_ring(struct segment *segment, unsigned number, struct ring *
         return MPSC_CORRUPT;
     if (!segment->ring_maps[number].base)
         status = map_ring(segment, number);
-    if (!status && !ring_bind(ring, segment->header, &segment->ring_maps[number],
-                              &segment->geometry, number))
+    if (!status &&
+        !ring_bind(ring, segment->header, &segment->ring_maps[number], &segment->geometry, number))
         status = MPSC_CORRUPT;
     return status;
 }
@@ -165,6 +165,7 @@ static struct identity identity_of(const char *name, const mpsc_options *options
         .page_size = geometry->page_size,
         .creator = os_process_id(),
         .durable = options->durable != 0,
+        .local = options->destroy != NULL,
     };
     strncpy(identity.name, name, MPSC_MAX_NAME);
     if (options->type_name)
@@ -253,7 +254,8 @@ static mpsc_status read_identity(struct segment *segment)
         return MPSC_MISMATCH;
     if (identity->checksum != checksum_of(identity))
         return MPSC_CORRUPT;
-    if (identity->name[MPSC_MAX_NAME] || identity->type_name[MPSC_MAX_TYPE_NAME])
+    if (identity->local > 1 || identity->name[MPSC_MAX_NAME] ||
+        identity->type_name[MPSC_MAX_TYPE_NAME])
         return MPSC_CORRUPT;
     if (geometry_of(identity->message_size, identity->bound, identity->max_bytes,
                     identity->page_size, &segment->geometry) != MPSC_OK)
@@ -336,12 +338,55 @@ mpsc_status segment_agrees(const struct segment *segment, const mpsc_options *op
         return MPSC_MISMATCH;
     if (options->durable && !identity->durable)
         return MPSC_MISMATCH;
+    if (options->destroy && !identity->local)
+        return MPSC_MISMATCH;
     if (options->type_name && strcmp(options->type_name, identity->type_name) != 0)
         return MPSC_MISMATCH;
     if (options->permissions &&
         (os_file_status(segment->fd, &file) != 0 || file.permissions != options->permissions))
         return MPSC_MISMATCH;
     return MPSC_OK;
+}
+
+/* ---- what is left in it */
+
+/* The messages of one ring from `*position` on, past what was never committed. True: it is closed, and
+ * the channel goes on in the next. */
+static bool visit_ring(const struct ring *ring, uint64_t *position, segment_visit visit,
+                       void *context)
+{
+    struct ring_item item;
+    for (;;) {
+        switch (ring_look(ring, *position, &item)) {
+        case RING_OK:
+            visit(ring_payload(ring, *position, item.length), (size_t)item.length, context);
+            *position += item.cells;
+            break;
+        case RING_VOID:
+            *position += item.cells;
+            break;
+        case RING_HOLE:
+            if (ring_claimed(ring, *position) != RING_HOLE)
+                return ring_claimed(ring, *position) == RING_ENDED;
+            ++*position;
+            break;
+        default:
+            return false;
+        }
+    }
+}
+
+void segment_leftovers(struct segment *segment, segment_visit visit, void *context)
+{
+    struct chain chain = segment_chain(segment);
+    struct ring ring;
+    unsigned number = chain_oldest(&chain);
+    if (segment_ring(segment, number, &ring) != MPSC_OK)
+        return;
+    uint64_t position = ring_head(&ring);
+    while (visit_ring(&ring, &position, visit, context) && chain_next(&chain, number, &number) &&
+           segment_ring(segment, number, &ring) == MPSC_OK)
+        continue;
 }
 
 /* ---- the whole */

@@ -64,4 +64,8 @@ int segment_remove_name(const struct segment *segment, const char *name, bool wa
 /* The status for a negative errno of the os layer; keeps it in errno for MPSC_OS. */
 mpsc_status segment_status(int error);
 
+/* Shows each message that is still queued. Nobody else may be in the channel. */
+typedef void (*segment_visit)(void *message, size_t length, void *context);
+void segment_leftovers(struct segment *segment, segment_visit visit, void *context);
+
 #endif

@@ -85,6 +85,7 @@ void mpsc_sender_close(mpsc_sender *tx)
         return;
     if (tx->loan)
         loan_cancel(tx);
+    handle_close_descriptor(&tx->handle);
     attachment_remove(&tx->handle);
     free(tx);
 }
@@ -163,7 +164,7 @@ static enum ring_result claim_once(mpsc_sender *tx, struct claim *claim)
                                          &tx->room, &claim->position, &withdrew);
     /* The receiver may be asleep over a hole that the intent seemed to cover for a moment. */
     if (result != RING_OK && withdrew)
-        condvar_notify(&header_of(tx)->arrived);
+        condvar_notify_arrived(header_of(tx));
     return result;
 }
 
@@ -196,6 +197,28 @@ static mpsc_status no_room(mpsc_sender *tx, mpsc_status status)
     return handle_side_gone(&tx->handle, SIDE_RECEIVER) ? MPSC_DISCONNECTED : status;
 }
 
+/* The same; and for whoever polls, the descriptor is readable from here on only when there may be room
+ * again. */
+static mpsc_status settle(mpsc_sender *tx, mpsc_status status, struct claim *claim)
+{
+    status = no_room(tx, status);
+    if (!tx->handle.bell || status == MPSC_DISCONNECTED ||
+        !handle_settle(&tx->handle, &header_of(tx)->room))
+        return status;
+    enum ring_result result = claim_once(tx, claim);
+    if (result == RING_FULL && no_room(tx, status) != MPSC_DISCONNECTED)
+        return status;
+    bell_raise(tx->handle.bell);
+    switch (result) {
+    case RING_OK:
+        return MPSC_OK;
+    case RING_FULL:
+        return MPSC_DISCONNECTED;
+    default:
+        return MPSC_CORRUPT;
+    }
+}
+
 /* Only while a receiver waits, and the message is its answer. */
 static mpsc_status claim_offered(mpsc_sender *tx, struct claim *claim)
 {
@@ -211,7 +234,7 @@ static mpsc_status claim_offered(mpsc_sender *tx, struct claim *claim)
     }
     /* Another sender's message is there; the receiver may be waiting for our answer. */
     offer_done(registry);
-    condvar_notify(&header_of(tx)->arrived);
+    condvar_notify_arrived(header_of(tx));
     return result == RING_FULL ? MPSC_FULL : MPSC_CORRUPT;
 }
 
@@ -267,8 +290,9 @@ static mpsc_status claim_full(mpsc_sender *tx, uint64_t nanoseconds, struct clai
     if (is_unbounded(tx))
         return claim_growing(tx, nanoseconds, claim);
     if (nanoseconds == WAIT_NEVER)
-        return no_room(tx, MPSC_FULL);
-    return claim_waiting(tx, nanoseconds, claim);
+        return settle(tx, MPSC_FULL, claim);
+    mpsc_status status = claim_waiting(tx, nanoseconds, claim);
+    return status == MPSC_TIMEOUT ? settle(tx, status, claim) : status;
 }
 
 static inline mpsc_status claim_cells(mpsc_sender *tx, size_t length, uint64_t nanoseconds,
@@ -293,12 +317,31 @@ static inline mpsc_status claim_cells(mpsc_sender *tx, size_t length, uint64_t n
     }
 }
 
+/* ---- descriptors */
+
+mpsc_status mpsc_sender_fd(mpsc_sender *tx, int *fd)
+{
+    if (!tx || !fd)
+        return MPSC_INVALID;
+    mpsc_status status = handle_usable(&tx->handle);
+    /* A rendezvous has room while a receiver waits, which it may do many times in a second; what grows
+     * has room always. */
+    if (!status && (handle_is_rendezvous(&tx->handle) || is_unbounded(tx)))
+        status = MPSC_INVALID;
+    bool first = !tx->handle.bell;
+    if (!status)
+        status = handle_descriptor(&tx->handle, fd);
+    if (!status && first)
+        bell_raise(tx->handle.bell);
+    return status;
+}
+
 /* ---- commit */
 
 /* So many messages, the last of which ends in front of `end`. */
 static inline void committed(mpsc_sender *tx, uint64_t end, uint64_t messages)
 {
-    condvar_notify(&header_of(tx)->arrived);
+    condvar_notify_arrived(header_of(tx));
     tx->end = end;
     tx->sent += messages;
     atomic_store_explicit(&tx->handle.endpoint->messages, tx->sent, memory_order_relaxed);
@@ -327,7 +370,7 @@ static mpsc_status finish(mpsc_sender *tx, const struct claim *claim, uint64_t n
         return hand_over(tx, claim, nanoseconds);
     offer_done(registry_of(tx));
     /* The receiver may be waiting for that. */
-    condvar_notify(&header_of(tx)->arrived);
+    condvar_notify_arrived(header_of(tx));
     return MPSC_OK;
 }
 
@@ -510,7 +553,7 @@ void *mpsc_loan_timeout(mpsc_sender *tx, size_t length, uint64_t nanoseconds, mp
 static void loan_cancel(mpsc_sender *tx)
 {
     ring_cancel(&tx->ring, tx->loan_claim.position, tx->loan_claim.cells);
-    condvar_notify(&header_of(tx)->arrived);
+    condvar_notify_arrived(header_of(tx));
     tx->loan = NULL;
 }
 

@@ -13,10 +13,10 @@ level_of() {
     layout | geometry | map | fork) echo 1 ;;
     ring | control | condvar) echo 2 ;;
     registry | wait) echo 3 ;;
-    recover | seat | offer | chain) echo 4 ;;
+    recover | seat | offer | chain | bell) echo 4 ;;
     segment) echo 5 ;;
     attachment | view) echo 6 ;;
-    handle | channel | sender | receiver | stat | status) echo 7 ;;
+    handle | channel | sender | receiver | select | stat | status) echo 7 ;;
     *) return 1 ;;
     esac
 }
@@ -36,6 +36,7 @@ allowed() {
     0:*) return 0 ;;        # lib/os is one noun
     1:*:layout) return 0 ;; # the drawing is the floor that level 1 stands on
     7:*:handle) return 0 ;; # what sender and receiver share
+    7:select:receiver) return 0 ;;
     esac
     return 1
 }

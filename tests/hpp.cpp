@@ -3,6 +3,7 @@
 // and in processes.
 #include <mpsc.hpp>
 
+#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <numeric>
@@ -11,6 +12,7 @@
 #include <type_traits>
 #include <vector>
 
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -142,6 +144,68 @@ void moved_from_and_disconnected()
     CHECK(thrown_by([&] { other.send(3).expect(); }) == MPSC_DISCONNECTED);
 }
 
+bool is_readable(int fd)
+{
+    pollfd pollable = {fd, POLLIN, 0};
+    return poll(&pollable, 1, 0) == 1;
+}
+
+void descriptors_and_select()
+{
+    auto [numbers, number] = mpsc::sync_channel<int>(1);
+    auto [jobs, work] = mpsc::channel<job>();
+    CHECK(!is_readable(number.fd()));
+    CHECK(is_readable(numbers.fd()));
+    CHECK(mpsc::select_for(1ms, number, work).status() == MPSC_TIMEOUT);
+    CHECK(jobs.send({1, 1}));
+    CHECK(mpsc::select(number, work).value() == 1);
+    CHECK(work.recv().value().number == 1);
+    CHECK(numbers.send(7));
+    CHECK(numbers.try_send(8).status() == MPSC_FULL);
+    CHECK(is_readable(number.fd()));
+    CHECK(!is_readable(numbers.fd()));
+    CHECK(mpsc::select(number, work).value() == 0);
+    CHECK(thrown_by([&tx = jobs] { (void)tx.fd(); }) == MPSC_INVALID);
+}
+
+struct counted {
+    static inline std::atomic<int> alive{0};
+    int number;
+    explicit counted(int n) : number(n)
+    {
+        alive++;
+    }
+    ~counted()
+    {
+        alive--;
+    }
+    counted(const counted &) = delete;
+};
+
+void owners_by_threads()
+{
+    auto [tx, rx] = mpsc::owned_channel<counted>(4);
+    std::thread producer([tx = std::move(tx)]() mutable {
+        for (int i = 0; i < 1000; i++) {
+            auto value = std::make_unique<counted>(i);
+            if (!tx.send(std::move(value))) {
+                CHECK(value && value->number == i); /* it was not given away */
+                break;
+            }
+            CHECK(!value);
+        }
+    });
+    for (int i = 0; i < 500; i++) {
+        auto received = rx.recv();
+        CHECK(received && (*received)->number == i);
+    }
+    std::unique_ptr<counted> last = rx.recv().value();
+    CHECK(last->number == 500);
+    rx.close();
+    producer.join();
+    CHECK(counted::alive == 1);
+}
+
 void another_size_stays_queued()
 {
     auto [tx, rx] = mpsc::channel<int>();
@@ -159,6 +223,8 @@ int main()
     names_and_options();
     without_waiting_and_not_for_ever();
     moved_from_and_disconnected();
+    descriptors_and_select();
+    owners_by_threads();
     another_size_stays_queued();
     return failures ? 1 : 0;
 }

@@ -55,6 +55,10 @@ static void use_all(job_sender *tx, job_receiver *rx)
     assert_status(job_recv_timeout(rx, &job, 1), MPSC_TIMEOUT);
     assert_null(job_try_peek(rx, &status));
     assert_status(status, MPSC_EMPTY);
+    int fd = -1;
+    assert_status(job_receiver_fd(rx, &fd), MPSC_OK);
+    assert_status(job_sender_fd(tx, &fd), MPSC_OK);
+    assert_true(fd >= 0);
     assert_null(job_peek_timeout(rx, 1, &status));
     assert_status(status, MPSC_TIMEOUT);
 
@@ -125,6 +129,11 @@ static void every_wrapper_works(void)
     mpsc_stats stats = stats_of(name);
     assert_string_equal(stats.type_name, "struct job");
     assert_int_equal(stats.message_size, sizeof(struct job));
+    use_all(tx, rx);
+
+    options = (mpsc_options)MPSC_OPTIONS_INIT;
+    options.bound = 2;
+    assert_status(job_channel_with(&options, &tx, &rx), MPSC_OK);
     use_all(tx, rx);
 
     number_sender *numbers;

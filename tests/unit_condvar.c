@@ -87,7 +87,7 @@ static void game_play(struct game *game, enum player player)
     for (unsigned next = 1; next <= game->most; next++) {
         game_wait(game, player, next, &state);
         atomic_store_explicit(&game->count[player], next, memory_order_release);
-        condvar_notify(&game->place[1 - player]);
+        condvar_notify(NULL, &game->place[1 - player]);
     }
 }
 
@@ -170,7 +170,7 @@ static int notifies_at_that_moment(void *argument)
     for (unsigned round = 1; round <= moment->rounds; round++) {
         meet(moment, 0, 2 * round, chance(&state) % 256);
         atomic_store_explicit(&moment->condition, round, memory_order_release);
-        condvar_notify(&moment->condvar);
+        condvar_notify(NULL, &moment->condvar);
         meet(moment, 0, 2 * round + 1, 0);
     }
     return 0;
@@ -195,7 +195,7 @@ static void one_sees_the_other_of(enum mode mode, bool heavy)
         meet(moment, 1, 2 * round + 1, 0);
         if (seen != round && atomic_load(&moment->condvar.sequence) == ticket)
             fail_msg("in round %u neither saw the other", round);
-        atomic_store(&moment->condvar.asleep, 0);
+        atomic_store(&moment->condvar.waiting, 0);
     }
     assert_int_equal(worker_join(notifier), 0);
 }
@@ -250,7 +250,7 @@ static void one_wake_up_wakes_all(enum mode mode)
             for (int i = 0; i < SLEEPERS; i++)
                 wait_asleep(sleepers[i]);
         atomic_store_explicit(&gate->open, round, memory_order_release);
-        condvar_notify(&gate->condvar);
+        condvar_notify(NULL, &gate->condvar);
         wait_for_turn(&gate->through, round * SLEEPERS);
     }
     for (int i = 0; i < SLEEPERS; i++)
@@ -268,7 +268,7 @@ static void an_old_ticket_does_not_sleep(void)
         if (i % 2)
             condvar_wake(condvar);
         else
-            condvar_notify(condvar);
+            condvar_notify(NULL, condvar);
         assert_int_equal(sleep_on(condvar, ticket, OS_FOREVER), CONDVAR_WOKEN);
         assert_int_equal(sleep_on(condvar, ticket, os_now() + LONG), CONDVAR_WOKEN);
         /* However often it moves on: */
@@ -285,16 +285,16 @@ static void only_who_said_so_is_woken(void)
         if (heavy)
             condvar_burden(condvar);
         unsigned before = atomic_load(&condvar->sequence);
-        condvar_notify(condvar); /* nobody there: nothing moves */
+        condvar_notify(NULL, condvar); /* nobody there: nothing moves */
         assert_int_equal(atomic_load(&condvar->sequence), before);
         unsigned ticket = condvar_prepare(condvar);
         assert_int_equal(ticket, before);
-        assert_int_equal(atomic_load(&condvar->asleep), 1);
-        condvar_notify(condvar);
-        assert_int_equal(atomic_load(&condvar->asleep), 0);
+        assert_int_equal(atomic_load(&condvar->waiting), 1);
+        condvar_notify(NULL, condvar);
+        assert_int_equal(atomic_load(&condvar->waiting), 0);
         assert_int_not_equal(atomic_load(&condvar->sequence), before);
         before = atomic_load(&condvar->sequence);
-        condvar_notify(condvar);
+        condvar_notify(NULL, condvar);
         assert_int_equal(atomic_load(&condvar->sequence), before);
     }
 }
@@ -414,7 +414,7 @@ static unsigned a_wake_up_in_order(struct stepped *stepped)
     worker w = steps_start(&stepped->steps, wakes_in_steps, stepped);
     while (steps_next(&stepped->steps, w)) {
         if (atomic_load(&stepped->condvar.sequence) != ticket)
-            assert_int_equal(atomic_load(&stepped->condvar.asleep), 0);
+            assert_int_equal(atomic_load(&stepped->condvar.waiting), 0);
         steps++;
     }
     assert_int_not_equal(atomic_load(&stepped->condvar.sequence), ticket);
@@ -437,12 +437,12 @@ static void must_work(enum mode mode, struct condvar *condvar)
     struct nap *nap = shared_memory(sizeof *nap);
     *nap = (struct nap){.condvar = condvar, .deadline = os_now() + LONG};
     unsigned ticket = condvar_prepare(condvar);
-    condvar_notify(condvar);
+    condvar_notify(NULL, condvar);
     assert_int_equal(sleep_on(condvar, ticket, os_now() + LONG), CONDVAR_WOKEN);
     must_time_out(condvar, os_now() + 1000);
     worker w = worker_start(mode, naps, nap);
     while (!atomic_load(&nap->awake)) {
-        condvar_notify(condvar);
+        condvar_notify(NULL, condvar);
         sched_yield();
     }
     assert_int_equal(worker_join(w), 0);

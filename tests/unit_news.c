@@ -218,7 +218,7 @@ static void a_watched_word_ends_a_sleep(enum mode mode)
             atomic_fetch_add(&watching->words[which], 1);
             os_futex_wake(&watching->words[which], 1);
         } else {
-            condvar_notify(&watching->condvar);
+            condvar_notify(NULL, &watching->condvar);
         }
         assert_int_equal(worker_join(w), 0);
         assert_int_equal(atomic_load(&watching->result), CONDVAR_WOKEN);

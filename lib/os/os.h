@@ -106,6 +106,27 @@ bool os_signals_waiting(const struct os_signals *before);
 /* Would a handler of some signal let os_futex_wait_any go on, instead of ending it? */
 bool os_signals_restart(void);
 
+/* ---- bell.c: descriptors that become readable */
+
+struct os_bell {
+    int pollable; /* the one for others */
+    int rung, alarm;
+};
+#define OS_BELL_RANG 1u  /* somebody rang, or changed the object otherwise */
+#define OS_BELL_LEFT 2u  /* an opening of it is closed, perhaps by a death; its locks end thereafter */
+#define OS_BELL_ALARM 4u /* the alarm's time has come */
+
+int os_bell_open(struct os_bell *bell);
+void os_bell_close(struct os_bell *bell);
+/* From now on it rings for the object behind `fd`, too. */
+int os_bell_listen(const struct os_bell *bell, int fd);
+/* What came since it was asked last, of the bits above. It is not readable then. */
+unsigned os_bell_take(const struct os_bell *bell);
+/* Makes it readable after so long; 0: never mind. */
+void os_bell_alarm(const struct os_bell *bell, uint64_t nanoseconds);
+/* Sleeps until it is readable, with these signals let through. 0, -ETIMEDOUT, -EINTR. */
+int os_bell_wait(const struct os_bell *bell, uint64_t deadline, const struct os_signals *signals);
+
 /* ---- futex.c: words in shared memory */
 
 /* Sleeps while *word is `expected`, at most until `deadline`. 0: woken, or the value differed;

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Where shm_open of glibc and musl keeps its objects. It is needed by its path only to make an
@@ -173,8 +174,9 @@ int os_read_at(int fd, void *buffer, size_t size, uint64_t offset)
 
 void os_close(int fd)
 {
+    /* Not the C library's close, which is a cancellation point. */
     if (fd >= 0)
-        close(fd);
+        syscall(SYS_close, fd);
 }
 
 size_t os_page_size(void)

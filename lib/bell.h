@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Level 4. A bell for the handles of this process: readable while there may be something for it that
+ * it was not told of.
+ *
+ * Who finds nothing calls bell_settle: afterwards either the bell is not readable and the condition
+ * variable armed, so that the next change rings; or one has to look once more.
+ *
+ * A bell that is shared with a forked child by its descriptors needs nothing done: all else about it is
+ * in the segment, and only the seat's holder, or the one sender, settles it.
+ */
+#ifndef MPSC_BELL_H
+#define MPSC_BELL_H
+
+#include "condvar.h"
+#include "registry.h"
+
+struct bell {
+    struct os_bell os;
+    uint64_t vigil; /* how long until one looks again whether somebody has died; 0: one need not */
+    bool fresh;     /* what armed the condition variable was not us */
+    bool raised;    /* by ourselves */
+};
+
+/* Negative errno. */
+int bell_open(struct bell *bell);
+void bell_close(struct bell *bell);
+/* It is to ring for this channel. */
+int bell_listen(const struct bell *bell, const struct registry *registry);
+
+/* What came since it was asked last, of OS_BELL_RANG and so on; with one of BELL_DEATHS somebody may have
+ * died. */
+#define BELL_DEATHS (OS_BELL_LEFT | OS_BELL_ALARM)
+unsigned bell_take(struct bell *bell);
+
+/* Nothing was found, and one waits for that. True: look once more, since what came may have come before
+ * it was armed; and if that finds something, bell_raise. */
+bool bell_settle(struct bell *bell, struct condvar *condvar, unsigned *news);
+/* Makes it readable: there is something. */
+void bell_raise(struct bell *bell);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A bell: a descriptor that is readable once somebody rang at an object in /dev/shm, or let go of it.
+ *
+ * Ringing is a change of the object that leaves it as it was: memory is taken from a page that has
+ * none. It needs the mapping alone, no descriptor that could have become a stranger's, and costs a
+ * system call. What makes it readable is inotify, which knows the object whether it has a name or not;
+ * IN_CLOSE_WRITE comes when the last mapping and descriptor of an opening are gone, so also when a process
+ * is killed. Both, and an alarm, stand behind an epoll descriptor: the one that is given to others.
+ */
+#include "os.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What epoll says of each: nothing that a stranger's would say. */
+enum { SAYS_RUNG = 0x42454c4c, SAYS_ALARM = 0x54494d45 };
+
+static int add(const struct os_bell *bell, int fd, uint32_t says)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = says};
+    return epoll_ctl(bell->pollable, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
+}
+
+static int open_all(struct os_bell *bell)
+{
+    bell->pollable = epoll_create1(EPOLL_CLOEXEC);
+    if (bell->pollable < 0)
+        return -errno;
+    bell->rung = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (bell->rung < 0)
+        return -errno;
+    bell->alarm = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (bell->alarm < 0)
+        return -errno;
+    int error = add(bell, bell->rung, SAYS_RUNG);
+    return error ? error : add(bell, bell->alarm, SAYS_ALARM);
+}
+
+int os_bell_open(struct os_bell *bell)
+{
+    struct os_bell made = {-1, -1, -1};
+    int error = open_all(&made);
+    if (error)
+        os_bell_close(&made);
+    else
+        *bell = made;
+    return error;
+}
+
+void os_bell_close(struct os_bell *bell)
+{
+    os_close(bell->pollable);
+    os_close(bell->rung);
+    os_close(bell->alarm);
+}
+
+int os_bell_listen(const struct os_bell *bell, int fd)
+{
+    char path[40];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (inotify_add_watch(bell->rung, path, IN_MODIFY | IN_CLOSE_WRITE) >= 0)
+        return 0;
+    switch (errno) {
+    case ENOENT: /* without /proc it is not the object that is missing */
+        return -EBADF;
+    case ENOSPC: /* of watches, not of memory */
+        return -EMFILE;
+    default:
+        return -errno;
+    }
+}
+
+/* Not the C library's read, which is a cancellation point. */
+static long read_all(int fd, void *buffer, size_t size)
+{
+    return syscall(SYS_read, fd, buffer, size);
+}
+
+/* Equal events in a row are one, so there are few. */
+static unsigned read_rung(const struct os_bell *bell)
+{
+    _Alignas(struct inotify_event) char buffer[4096];
+    unsigned news = 0;
+    long size;
+    while ((size = read_all(bell->rung, buffer, sizeof buffer)) > 0)
+        for (long at = 0; at < size;) {
+            struct inotify_event event;
+            memcpy(&event, buffer + at, sizeof event);
+            /* Where events were lost, one may have been of that kind. */
+            news |= event.mask & (IN_CLOSE_WRITE | IN_Q_OVERFLOW) ? OS_BELL_LEFT : OS_BELL_RANG;
+            at += (long)(sizeof event + event.len);
+        }
+    return news;
+}
+
+static unsigned read_alarm(const struct os_bell *bell)
+{
+    uint64_t times;
+    return read_all(bell->alarm, &times, sizeof times) > 0 ? OS_BELL_ALARM : 0;
+}
+
+unsigned os_bell_take(const struct os_bell *bell)
+{
+    struct epoll_event events[2];
+    unsigned news = 0;
+    /* Whoever closed all descriptors has perhaps opened others: only ours say what ours say. */
+    int count = (int)syscall(SYS_epoll_pwait, bell->pollable, events, 2, 0, NULL, 0);
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.u64 == SAYS_RUNG)
+            news |= read_rung(bell);
+        else if (events[i].data.u64 == SAYS_ALARM)
+            news |= read_alarm(bell);
+    }
+    return news;
+}
+
+void os_bell_alarm(const struct os_bell *bell, uint64_t nanoseconds)
+{
+    struct itimerspec time = {
+        .it_value = {.tv_sec = (time_t)(nanoseconds / 1000000000u),
+                     .tv_nsec = (long)(nanoseconds % 1000000000u)},
+    };
+    timerfd_settime(bell->alarm, 0, &time, NULL);
+}
+
+int os_bell_wait(const struct os_bell *bell, uint64_t deadline, const struct os_signals *signals)
+{
+    struct pollfd pollable = {.fd = bell->pollable, .events = POLLIN};
+    uint64_t now = os_now();
+    uint64_t left = deadline > now ? deadline - now : 0;
+    struct timespec time = {
+        .tv_sec = (time_t)(left / 1000000000u),
+        .tv_nsec = (long)(left % 1000000000u),
+    };
+    /* Not the C library's ppoll, which is a cancellation point. */
+    long result = syscall(SYS_ppoll, &pollable, 1, &time, signals->mask, (size_t)(_NSIG / 8));
+    if (result < 0)
+        return -errno;
+    return result == 0 ? -ETIMEDOUT : 0;
+}

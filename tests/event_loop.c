@@ -1,0 +1,742 @@
+/* SPDX-License-Identifier: MIT */
+/* mpsc_receiver_fd and mpsc_sender_fd: readable while there is something to receive, or room; nobody who
+ * polls them misses anything, whoever is killed or stopped in the middle of telling. */
+#include "steps.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/uio.h>
+
+/* ------------------------------------------------------------------ polling */
+
+static int rx_fd(mpsc_receiver *rx)
+{
+    int fd = -1;
+    assert_status(mpsc_receiver_fd(rx, &fd), MPSC_OK);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static int tx_fd(mpsc_sender *tx)
+{
+    int fd = -1;
+    assert_status(mpsc_sender_fd(tx, &fd), MPSC_OK);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static bool readable(int fd)
+{
+    struct pollfd pollable = {.fd = fd, .events = POLLIN};
+    assert_in_range(poll(&pollable, 1, 0), 0, 1);
+    return pollable.revents & POLLIN;
+}
+
+/* Sleeps until it is; the watchdog knows for how long. */
+static void wait_readable(int fd)
+{
+    struct pollfd pollable = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&pollable, 1, -1), 1);
+    assert_int_equal(pollable.revents, POLLIN);
+}
+
+static mpsc_status try_int(mpsc_receiver *rx, int *value)
+{
+    return mpsc_try_recv(rx, value, sizeof *value, NULL);
+}
+
+/* As a loop does: waits, tries, and when there was nothing after all, waits again. */
+static mpsc_status poll_int(mpsc_receiver *rx, int fd, int *value)
+{
+    mpsc_status status;
+    do {
+        wait_readable(fd);
+        status = try_int(rx, value);
+    } while (status == MPSC_EMPTY);
+    return status;
+}
+
+/* The same by mpsc_select. */
+static mpsc_status select_int(mpsc_receiver *rx, int fd, int *value)
+{
+    mpsc_status status;
+    size_t ready = 1;
+    (void)fd;
+    do {
+        assert_status(mpsc_select(&rx, 1, MPSC_FOREVER, &ready), MPSC_OK);
+        assert_int_equal(ready, 0);
+        status = try_int(rx, value);
+    } while (status == MPSC_EMPTY);
+    return status;
+}
+
+static void poll_expect(mpsc_receiver *rx, int fd, int expected)
+{
+    int value = -1;
+    assert_status(poll_int(rx, fd, &value), MPSC_OK);
+    assert_int_equal(value, expected);
+}
+
+static void expect_nothing(mpsc_receiver *rx, int fd)
+{
+    int value;
+    assert_status(try_int(rx, &value), MPSC_EMPTY);
+    assert_false(readable(fd));
+}
+
+/* ------------------------------------------------------------------ readable or not */
+
+static void readable_while_messages_wait(void)
+{
+    static const size_t bounds[] = {1, 4, MPSC_UNBOUNDED};
+    for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
+        struct ends e = ends_open(sizeof(int), bounds[i]);
+        int fd = rx_fd(e.rx), value;
+        for (int round = 0; round < 100; round++) {
+            expect_nothing(e.rx, fd);
+            int count = bounds[i] == 1 ? 1 : round % 4 + 1;
+            for (int n = 0; n < count; n++)
+                send_int(e.tx, n);
+            for (int n = 0; n < count; n++) {
+                assert_true(readable(fd));
+                assert_status(try_int(e.rx, &value), MPSC_OK);
+                assert_int_equal(value, n);
+            }
+        }
+        expect_nothing(e.rx, fd);
+        ends_close(e);
+    }
+}
+
+static void asked_for_once_and_late(void)
+{
+    struct ends e = ends_open(sizeof(int), 4);
+    int fd = rx_fd(e.rx);
+    assert_false(readable(fd));
+    assert_int_equal(rx_fd(e.rx), fd);
+    ends_close(e);
+
+    e = ends_open(sizeof(int), 4);
+    send_int(e.tx, 1);
+    fd = rx_fd(e.rx);
+    assert_true(readable(fd));
+    expect_int(e.rx, 1);
+    expect_nothing(e.rx, fd);
+    ends_close(e);
+}
+
+/* Whatever the receiver is called by, it says that there is nothing. */
+static void every_way_to_receive_settles_it(void)
+{
+    struct ends e = ends_open(sizeof(int), 4);
+    int fd = rx_fd(e.rx), value;
+    struct iovec vector = {&value, sizeof value};
+    size_t received;
+    mpsc_status status;
+
+    send_int(e.tx, 1);
+    const void *message = mpsc_try_peek(e.rx, NULL, &status);
+    assert_lent(message, status);
+    assert_true(readable(fd));
+    assert_status(mpsc_release(e.rx, message), MPSC_OK);
+    assert_null(mpsc_try_peek(e.rx, NULL, &status));
+    assert_status(status, MPSC_EMPTY);
+    assert_false(readable(fd));
+
+    send_int(e.tx, 2);
+    send_int(e.tx, 3);
+    assert_status(mpsc_try_recv_batch(e.rx, &vector, 1, &received), MPSC_OK);
+    assert_true(readable(fd));
+    assert_status(mpsc_try_recv_batch(e.rx, &vector, 1, &received), MPSC_OK);
+    assert_status(mpsc_try_recv_batch(e.rx, &vector, 1, &received), MPSC_EMPTY);
+    assert_false(readable(fd));
+
+    send_int(e.tx, 4);
+    expect_int(e.rx, 4);
+    assert_status(mpsc_recv_timeout(e.rx, &value, sizeof value, NULL, 0), MPSC_TIMEOUT);
+    assert_false(readable(fd));
+    ends_close(e);
+}
+
+/* A cell that was claimed and given back is no message, and hides none. */
+static void a_loan_is_no_message_yet(void)
+{
+    struct ends e = ends_open(sizeof(int), 4);
+    mpsc_sender *other = clone_of(e.tx);
+    mpsc_status status;
+    int fd = rx_fd(e.rx);
+    int *loan = mpsc_loan(e.tx, sizeof *loan, &status);
+    assert_lent(loan, status);
+    expect_nothing(e.rx, fd);
+    send_int(other, 2);
+    int value;
+    assert_status(try_int(e.rx, &value), MPSC_EMPTY); /* the loan comes first */
+    *loan = 1;
+    assert_status(mpsc_send_loan(e.tx, loan, sizeof *loan), MPSC_OK);
+    poll_expect(e.rx, fd, 1);
+    poll_expect(e.rx, fd, 2);
+    expect_nothing(e.rx, fd);
+    loan = mpsc_loan(e.tx, sizeof *loan, &status);
+    assert_lent(loan, status);
+    send_int(other, 3);
+    assert_status(try_int(e.rx, &value), MPSC_EMPTY);
+    assert_status(mpsc_cancel_loan(e.tx, loan), MPSC_OK);
+    poll_expect(e.rx, fd, 3);
+    expect_nothing(e.rx, fd);
+    mpsc_sender_close(other);
+    ends_close(e);
+}
+
+static int hands_over(void *argument)
+{
+    mpsc_sender *tx = argument;
+    for (int i = 0; i < 100; i++)
+        send_int(tx, i);
+    mpsc_sender_close(tx);
+    return 0;
+}
+
+static void a_rendezvous_is_polled_too(enum mode mode)
+{
+    struct ends e = ends_open(sizeof(int), 0);
+    int fd = rx_fd(e.rx), value;
+    /* Who polls does not wait in a call, so nobody's try is taken. */
+    assert_status(mpsc_try_send(e.tx, &(int){1}, sizeof(int)), MPSC_FULL);
+    worker w = worker_start(mode, hands_over, e.tx);
+    copy_close_sender(mode, e.tx);
+    for (int i = 0; i < 100; i++)
+        poll_expect(e.rx, fd, i);
+    assert_status(poll_int(e.rx, fd, &value), MPSC_DISCONNECTED);
+    assert_int_equal(worker_join(w), 0);
+    mpsc_receiver_close(e.rx);
+}
+
+/* ------------------------------------------------------------------ nobody misses anything */
+
+struct source {
+    enum mode mode;
+    mpsc_sender *tx;
+    uint64_t seed;
+    int number, count;
+};
+
+/* In bursts, so that the receiver comes to the end of the queue at every step of a send. */
+static int sends_in_bursts(void *argument)
+{
+    const struct source *source = argument;
+    uint64_t state = source->seed;
+    for (int i = 0; i < source->count; i++) {
+        send_int(source->tx, source->number << 24 | i);
+        if (chance(&state) % 8 == 0)
+            for (uint64_t pause = chance(&state) % 4000; pause > 0; pause--)
+                atomic_signal_fence(memory_order_seq_cst);
+    }
+    mpsc_sender_close(source->tx);
+    return 0;
+}
+
+enum { SOURCES = 3 };
+
+struct crowd {
+    struct source source[SOURCES];
+    worker worker[SOURCES];
+    int next[SOURCES];
+    mpsc_receiver *rx;
+};
+
+static void crowd_start(struct crowd *crowd, enum mode mode, size_t bound)
+{
+    struct ends e = ends_open(sizeof(int), bound);
+    crowd->rx = e.rx;
+    for (int i = 0; i < SOURCES; i++) {
+        crowd->source[i] =
+            (struct source){mode, clone_of(e.tx), (uint64_t)i + 1, i, (int)scaled(30000)};
+        crowd->worker[i] = worker_start(mode, sends_in_bursts, &crowd->source[i]);
+        copy_close_sender(mode, crowd->source[i].tx);
+    }
+    mpsc_sender_close(e.tx);
+}
+
+static void crowd_take(struct crowd *crowd, int value)
+{
+    int number = value >> 24;
+    assert_in_range(number, 0, SOURCES - 1);
+    assert_int_equal(value & 0xffffff, crowd->next[number]++);
+}
+
+static void crowd_end(struct crowd *crowd)
+{
+    for (int i = 0; i < SOURCES; i++) {
+        assert_int_equal(worker_join(crowd->worker[i]), 0);
+        assert_int_equal(crowd->next[i], crowd->source[i].count);
+    }
+    mpsc_receiver_close(crowd->rx);
+}
+
+/* One message each time that the descriptor is readable. */
+static void takes_one_each_time(enum mode mode, size_t bound)
+{
+    struct crowd crowd = {0};
+    int value;
+    crowd_start(&crowd, mode, bound);
+    int fd = rx_fd(crowd.rx);
+    while (poll_int(crowd.rx, fd, &value) == MPSC_OK)
+        crowd_take(&crowd, value);
+    crowd_end(&crowd);
+}
+
+static void a_loop_that_takes_one_misses_none(enum mode mode)
+{
+    takes_one_each_time(mode, 16);
+    takes_one_each_time(mode, MPSC_UNBOUNDED);
+}
+
+/* All that there is each time that it has become so. */
+static void a_loop_that_drains_misses_none(enum mode mode)
+{
+    struct crowd crowd = {0};
+    crowd_start(&crowd, mode, 16);
+    int fd = rx_fd(crowd.rx), value;
+    int set = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    assert_true(set >= 0);
+    assert_int_equal(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
+    mpsc_status status = MPSC_EMPTY;
+    while (status == MPSC_EMPTY) {
+        assert_int_equal(epoll_wait(set, &event, 1, -1), 1);
+        while ((status = try_int(crowd.rx, &value)) == MPSC_OK)
+            crowd_take(&crowd, value);
+    }
+    assert_status(status, MPSC_DISCONNECTED);
+    close(set);
+    crowd_end(&crowd);
+}
+
+/* ------------------------------------------------------------------ the other side leaves */
+
+static int closes_after_one(void *argument)
+{
+    mpsc_sender *tx = argument;
+    send_int(tx, 1);
+    mpsc_sender_close(tx);
+    return 0;
+}
+
+static void a_disconnect_is_readable(enum mode mode)
+{
+    struct ends e = ends_open(sizeof(int), 4);
+    int fd = rx_fd(e.rx), value;
+    expect_nothing(e.rx, fd);
+    worker w = worker_start(mode, closes_after_one, e.tx);
+    copy_close_sender(mode, e.tx);
+    poll_expect(e.rx, fd, 1);
+    assert_status(poll_int(e.rx, fd, &value), MPSC_DISCONNECTED);
+    /* It waits as long as nobody comes. */
+    for (int i = 0; i < 3; i++) {
+        assert_true(readable(fd));
+        assert_status(try_int(e.rx, &value), MPSC_DISCONNECTED);
+    }
+    assert_int_equal(worker_join(w), 0);
+    mpsc_receiver_close(e.rx);
+}
+
+static void a_disconnect_ends_when_somebody_comes(void)
+{
+    const char *name = channel_name();
+    mpsc_sender *tx = open_tx(name, sizeof(int), 4);
+    mpsc_receiver *rx = open_rx(name, sizeof(int), 4);
+    int fd = rx_fd(rx), value;
+    mpsc_sender_close(tx);
+    assert_status(poll_int(rx, fd, &value), MPSC_DISCONNECTED);
+    tx = open_tx(name, sizeof(int), 4);
+    assert_status(try_int(rx, &value), MPSC_EMPTY);
+    send_int(tx, 1);
+    poll_expect(rx, fd, 1);
+    mpsc_sender_close(tx);
+    mpsc_receiver_close(rx);
+}
+
+struct victim {
+    struct steps steps;
+    atomic_int ready;
+    mpsc_sender *tx;
+    mpsc_receiver *rx;
+    int value;
+};
+
+static int only_waits(void *argument)
+{
+    struct victim *victim = argument;
+    mpsc_receiver_close(victim->rx);
+    atomic_store(&victim->ready, 1);
+    pause();
+    return 1;
+}
+
+static void a_killed_sender_is_readable(enum mode mode)
+{
+    struct victim *victim = shared_memory(sizeof *victim);
+    struct ends e = ends_open(sizeof(int), 4);
+    int fd = rx_fd(e.rx), value;
+    (void)mode;
+    victim->rx = e.rx;
+    worker w = worker_start(PROCESSES, only_waits, victim);
+    mpsc_sender_close(e.tx);
+    wait_for(&victim->ready);
+    expect_nothing(e.rx, fd);
+    kill(worker_pid(w), SIGKILL);
+    assert_status(poll_int(e.rx, fd, &value), MPSC_DISCONNECTED);
+    assert_int_equal(worker_join(w), 128 + SIGKILL);
+    mpsc_receiver_close(e.rx);
+}
+
+/* ------------------------------------------------------------------ killed and stopped while it tells */
+
+static int sends_in_steps(void *argument)
+{
+    struct victim *victim = argument;
+    mpsc_receiver_close(victim->rx);
+    steps_begin(&victim->steps);
+    mpsc_status status = mpsc_send(victim->tx, &victim->value, sizeof victim->value);
+    steps_end(&victim->steps, status);
+    return 0;
+}
+
+/* A child that has gone so far in a send to one who polls; false: it was through before. */
+static bool victim_go(struct victim *victim, unsigned long instructions, worker *w)
+{
+    bool inside = true;
+    *w = steps_start(&victim->steps, sends_in_steps, victim);
+    for (unsigned long i = 0; i < instructions && inside; i++)
+        inside = steps_next(&victim->steps, *w);
+    return inside;
+}
+
+/* What it had committed comes, and then the news that it is gone. */
+static bool killed_after(unsigned long instructions, bool by_fd)
+{
+    mpsc_status (*wait_int)(mpsc_receiver *, int, int *) = by_fd ? poll_int : select_int;
+    struct victim *victim = shared_memory(sizeof *victim);
+    struct ends e = ends_open(sizeof(int), 4);
+    int value = -1, fd = by_fd ? rx_fd(e.rx) : -1;
+    worker w;
+    *victim = (struct victim){.tx = e.tx, .rx = e.rx, .value = 7};
+    assert_status(try_int(e.rx, &value), MPSC_EMPTY);
+    assert_status(mpsc_select(&e.rx, 1, 20000, &(size_t){0}), MPSC_TIMEOUT); /* it was listening */
+    bool inside = victim_go(victim, instructions, &w);
+    mpsc_sender_close(e.tx);
+    steps_kill(w);
+    mpsc_status status = wait_int(e.rx, fd, &value);
+    if (status == MPSC_OK) {
+        assert_int_equal(value, 7);
+        status = wait_int(e.rx, fd, &value);
+    } else if (!inside) {
+        fail_msg("after %lu instructions, all of the call: the message is lost", instructions);
+    }
+    assert_status(status, MPSC_DISCONNECTED);
+    mpsc_receiver_close(e.rx);
+    return inside;
+}
+
+/* Another offset in each run. */
+static unsigned long stride_begin(unsigned long *step)
+{
+    harness_timeout(120);
+    *step = 100 / scaled(100) * 7;
+    return now_ns() / 1000 % *step;
+}
+
+static void killed_at_any_instruction_a_poll_hears_of_it(enum mode mode)
+{
+    unsigned long step, at = stride_begin(&step);
+    (void)mode;
+    while (killed_after(at, true))
+        at += step;
+}
+
+static void killed_at_any_instruction_a_select_hears_of_it(enum mode mode)
+{
+    unsigned long step, at = stride_begin(&step);
+    (void)mode;
+    while (killed_after(at, false))
+        at += step;
+}
+
+/* One that is stopped at any instruction holds up nobody's news, and when it goes on it does not undo
+ * that the receiver listens again. */
+static void stopped_at_any_instruction_it_hides_nobody(enum mode mode)
+{
+    unsigned long step, at = stride_begin(&step);
+    bool inside = true;
+    (void)mode;
+    struct ends e = ends_open(sizeof(int), 16);
+    int fd = rx_fd(e.rx), value;
+    for (; inside; at += step) {
+        struct victim *victim = shared_memory(sizeof *victim);
+        worker w;
+        *victim = (struct victim){.tx = e.tx, .rx = e.rx, .value = 1};
+        while (try_int(e.rx, &value) == MPSC_OK)
+            continue;
+        inside = victim_go(victim, at, &w);
+        /* To the end of the queue, which arms it anew. */
+        mpsc_status first = try_int(e.rx, &value);
+        if (first == MPSC_OK)
+            assert_status(try_int(e.rx, &value), MPSC_EMPTY);
+        if (first == MPSC_OK) {
+            send_int(e.tx, 2);
+            poll_expect(e.rx, fd, 2);
+            assert_status(try_int(e.rx, &value), MPSC_EMPTY);
+        }
+        if (inside) {
+            steps_let_go(w);
+            wait_for(&victim->steps.done);
+        }
+        if (first == MPSC_EMPTY)
+            poll_expect(e.rx, fd, 1);
+        send_int(e.tx, 3);
+        poll_expect(e.rx, fd, 3);
+        steps_kill(w);
+    }
+    ends_close(e);
+}
+
+/* ------------------------------------------------------------------ what it costs a sender */
+
+static int sends_between_stops(void *argument)
+{
+    struct victim *victim = argument;
+    mpsc_receiver_close(victim->rx);
+    send_int(victim->tx, 0);
+    steps_begin(&victim->steps);
+    for (int i = 0; i < victim->value; i++)
+        send_int(victim->tx, i);
+    steps_end(&victim->steps, 0);
+    return 0;
+}
+
+/* System calls of so many sends to one who polls and has not looked yet. */
+static unsigned long calls_of(int sends)
+{
+    struct victim *victim = shared_memory(sizeof *victim);
+    struct ends e = ends_open(sizeof(int), 1000);
+    int fd = rx_fd(e.rx), status;
+    unsigned long stops = 0;
+    *victim = (struct victim){.tx = e.tx, .rx = e.rx, .value = sends};
+    worker w = steps_start(&victim->steps, sends_between_stops, victim);
+    assert_true(readable(fd)); /* by its first message, and so it stays */
+    while (!atomic_load(&victim->steps.done)) {
+        assert_int_equal(ptrace(PTRACE_SYSCALL, worker_pid(w), NULL, NULL), 0);
+        assert_int_equal(waitpid(worker_pid(w), &status, 0), worker_pid(w));
+        stops++;
+    }
+    steps_kill(w);
+    ends_close(e);
+    return stops;
+}
+
+static void no_system_call_while_it_is_readable(enum mode mode)
+{
+    (void)mode;
+    assert_int_equal(calls_of(500), calls_of(1));
+}
+
+/* ------------------------------------------------------------------ fork */
+
+static int receives_by_its_copy(void *argument)
+{
+    struct victim *victim = argument;
+    int fd = rx_fd(victim->rx), value;
+    mpsc_sender_close(victim->tx);
+    /* The parent's message, and those of after the fork. */
+    for (int i = 0; i < 10; i++)
+        poll_expect(victim->rx, fd, i);
+    assert_status(poll_int(victim->rx, fd, &value), MPSC_DISCONNECTED);
+    mpsc_receiver_close(victim->rx);
+    return 0;
+}
+
+/* The child goes on where the parent stopped, whether something was there at the fork or not. */
+static void a_child_polls_what_it_inherited(enum mode mode)
+{
+    (void)mode;
+    for (int before = 0; before < 2; before++) {
+        struct ends e = ends_open(sizeof(int), 16);
+        struct victim victim = {.tx = e.tx, .rx = e.rx};
+        expect_nothing(e.rx, rx_fd(e.rx));
+        for (int i = 0; i < before; i++)
+            send_int(e.tx, i);
+        mpsc_receiver *seat = e.rx;
+        worker w = worker_start(PROCESSES, receives_by_its_copy, &victim);
+        mpsc_receiver_close(seat);
+        for (int i = before; i < 10; i++)
+            send_int(e.tx, i);
+        mpsc_sender_close(e.tx);
+        assert_int_equal(worker_join(w), 0);
+    }
+}
+
+static int asks_in_vain(void *argument)
+{
+    int fd = -1;
+    assert_status(mpsc_receiver_fd(argument, &fd), MPSC_BUSY);
+    assert_int_equal(fd, -1);
+    return 0;
+}
+
+static void it_needs_the_seat(enum mode mode)
+{
+    struct ends e = ends_open(sizeof(int), 4);
+    int value;
+    (void)mode;
+    assert_status(try_int(e.rx, &value), MPSC_EMPTY);
+    assert_int_equal(worker_join(worker_start(PROCESSES, asks_in_vain, e.rx)), 0);
+    ends_close(e);
+}
+
+/* ------------------------------------------------------------------ senders */
+
+static void expect_full(mpsc_sender *tx, int fd)
+{
+    assert_status(mpsc_try_send(tx, &(int){9}, sizeof(int)), MPSC_FULL);
+    assert_int_equal(tx_fd(tx), fd); /* asking again changes nothing */
+    assert_false(readable(fd));
+}
+
+static void readable_while_there_is_room(void)
+{
+    struct ends e = ends_open(sizeof(int), 3);
+    mpsc_sender *other = clone_of(e.tx);
+    int fd = tx_fd(e.tx), others = tx_fd(other);
+    assert_int_equal(tx_fd(e.tx), fd);
+    for (int round = 0; round < 50; round++) {
+        for (int i = 0; i < 3; i++) {
+            assert_true(readable(fd));
+            assert_status(mpsc_try_send(e.tx, &i, sizeof i), MPSC_OK);
+        }
+        expect_full(e.tx, fd);
+        expect_full(other, others);
+        expect_int(e.rx, 0);
+        wait_readable(fd);
+        wait_readable(others);
+        assert_status(mpsc_try_send(other, &(int){4}, sizeof(int)), MPSC_OK);
+        expect_full(e.tx, fd);
+        expect_int(e.rx, 1);
+        wait_readable(fd);
+        expect_int(e.rx, 2);
+        expect_int(e.rx, 4);
+    }
+    mpsc_receiver_close(e.rx);
+    wait_readable(fd);
+    assert_status(mpsc_try_send(e.tx, &(int){1}, sizeof(int)), MPSC_DISCONNECTED);
+    mpsc_sender_close(other);
+    mpsc_sender_close(e.tx);
+}
+
+static int takes_all_by_and_by(void *argument)
+{
+    struct victim *victim = argument;
+    uint64_t state = 1;
+    mpsc_sender_close(victim->tx);
+    MPSC_FOR_EACH (int, value, victim->rx) {
+        assert_int_equal(value, victim->value++);
+        for (uint64_t pause = chance(&state) % 500; pause > 0; pause--)
+            atomic_signal_fence(memory_order_seq_cst);
+    }
+    mpsc_receiver_close(victim->rx);
+    return victim->value == (int)scaled(50000) ? 0 : 1;
+}
+
+static void a_loop_that_sends_finds_all_room(enum mode mode)
+{
+    struct ends e = ends_open(sizeof(int), 4);
+    struct victim victim = {.rx = e.rx};
+    int fd = tx_fd(e.tx), count = (int)scaled(50000);
+    victim.tx = mode == PROCESSES ? e.tx : NULL;
+    worker w = worker_start(mode, takes_all_by_and_by, &victim);
+    copy_close_receiver(mode, e.rx);
+    for (int i = 0; i < count; i++)
+        while (mpsc_try_send(e.tx, &i, sizeof i) != MPSC_OK)
+            wait_readable(fd);
+    mpsc_sender_close(e.tx);
+    assert_int_equal(worker_join(w), 0);
+}
+
+static int holds_the_seat(void *argument)
+{
+    struct victim *victim = argument;
+    int value;
+    mpsc_sender_close(victim->tx);
+    assert_status(try_int(victim->rx, &value), MPSC_OK);
+    atomic_store(&victim->ready, 1);
+    pause();
+    return 1;
+}
+
+static void a_killed_receiver_is_readable(enum mode mode)
+{
+    struct victim *victim = shared_memory(sizeof *victim);
+    struct ends e = ends_open(sizeof(int), 1);
+    (void)mode;
+    *victim = (struct victim){.tx = e.tx, .rx = e.rx};
+    send_int(e.tx, 1);
+    worker w = worker_start(PROCESSES, holds_the_seat, victim);
+    mpsc_receiver_close(e.rx);
+    wait_for(&victim->ready);
+    int fd = tx_fd(e.tx);
+    assert_status(mpsc_try_send(e.tx, &(int){1}, sizeof(int)), MPSC_OK);
+    expect_full(e.tx, fd);
+    kill(worker_pid(w), SIGKILL);
+    mpsc_status status;
+    do {
+        wait_readable(fd);
+        status = mpsc_try_send(e.tx, &(int){1}, sizeof(int));
+    } while (status == MPSC_FULL);
+    assert_status(status, MPSC_DISCONNECTED);
+    assert_int_equal(worker_join(w), 128 + SIGKILL);
+    mpsc_sender_close(e.tx);
+}
+
+static void what_has_no_descriptor(void)
+{
+    struct ends rendezvous = ends_open(sizeof(int), 0);
+    struct ends unbounded = ends_open(sizeof(int), MPSC_UNBOUNDED);
+    int fd = -1;
+    assert_status(mpsc_sender_fd(rendezvous.tx, &fd), MPSC_INVALID);
+    assert_status(mpsc_sender_fd(unbounded.tx, &fd), MPSC_INVALID);
+    assert_status(mpsc_sender_fd(NULL, &fd), MPSC_INVALID);
+    assert_status(mpsc_sender_fd(unbounded.tx, NULL), MPSC_INVALID);
+    assert_status(mpsc_receiver_fd(NULL, &fd), MPSC_INVALID);
+    assert_status(mpsc_receiver_fd(unbounded.rx, NULL), MPSC_INVALID);
+    assert_int_equal(fd, -1);
+    ends_close(rendezvous);
+    ends_close(unbounded);
+}
+
+int main(void)
+{
+    static const struct test tests[] = {
+        TEST(readable_while_messages_wait),
+        TEST(asked_for_once_and_late),
+        TEST(every_way_to_receive_settles_it),
+        TEST(a_loan_is_no_message_yet),
+        TEST_BOTH(a_rendezvous_is_polled_too),
+        TEST_BOTH(a_loop_that_takes_one_misses_none),
+        TEST_BOTH(a_loop_that_drains_misses_none),
+        TEST_BOTH(a_disconnect_is_readable),
+        TEST(a_disconnect_ends_when_somebody_comes),
+        TEST_PROCESSES(a_killed_sender_is_readable),
+        TEST_PROCESSES(killed_at_any_instruction_a_poll_hears_of_it),
+        TEST_PROCESSES(killed_at_any_instruction_a_select_hears_of_it),
+        TEST_PROCESSES(stopped_at_any_instruction_it_hides_nobody),
+        TEST_PROCESSES(no_system_call_while_it_is_readable),
+        TEST_PROCESSES(a_child_polls_what_it_inherited),
+        TEST_PROCESSES(it_needs_the_seat),
+        TEST(readable_while_there_is_room),
+        TEST_BOTH(a_loop_that_sends_finds_all_room),
+        TEST_PROCESSES(a_killed_receiver_is_readable),
+        TEST(what_has_no_descriptor),
+    };
+    return harness_main("event_loop", tests, sizeof tests / sizeof *tests);
+}
