@@ -42,9 +42,7 @@ void condvar_tell(struct header *header, struct condvar *condvar, unsigned waiti
 {
     if (waiting & CONDVAR_ASLEEP)
         condvar_wake(condvar);
-    if (waiting & CONDVAR_ARMED) {
-        /* The bell first: a process that is stopped or killed in between leaves it armed. */
-        os_free_mapped((unsigned char *)header + LAYOUT_BELL, os_page_size());
+    /* The bell first: a process that is stopped or killed in between leaves it armed. */
+    if (waiting & CONDVAR_ARMED && os_bell_ring((unsigned char *)header + LAYOUT_BELL))
         disarm(condvar, waiting);
-    }
 }

@@ -64,6 +64,22 @@ static void lives_by_loans(struct life *life)
     assert_null(message);
 }
 
+static void lives_polled(struct life *life)
+{
+    size_t ready;
+    int fd, value = FIRST;
+    SAYS(MPSC_OK, mpsc_receiver_fd(life->rx, &fd));
+    SAYS(MPSC_OK, mpsc_sender_fd(life->tx, &fd));
+    SAYS(MPSC_TIMEOUT, mpsc_select(&life->rx, 1, 5 * MILLISECONDS, &ready));
+    SAYS(MPSC_OK, mpsc_try_send(life->tx, &value, sizeof value));
+    SAYS(MPSC_OK, mpsc_try_send(life->tx, &value, sizeof value));
+    SAYS(MPSC_FULL, mpsc_try_send(life->tx, &value, sizeof value));
+    SAYS(MPSC_OK, mpsc_select(&life->rx, 1, MPSC_FOREVER, &ready));
+    SAYS(MPSC_OK, mpsc_try_recv(life->rx, &value, sizeof value, NULL));
+    SAYS(MPSC_OK, mpsc_try_recv(life->rx, &value, sizeof value, NULL));
+    SAYS(MPSC_EMPTY, mpsc_try_recv(life->rx, &value, sizeof value, NULL));
+}
+
 static void forks(struct life *life)
 {
     int status, cancel;
@@ -89,6 +105,7 @@ static void lives_named(struct life *life)
     SAYS(MPSC_OK, mpsc_stat(life->name, &stats));
     lives_by_copies(life);
     lives_by_loans(life);
+    lives_polled(life);
     forks(life);
     life->at = "mpsc_sender_close";
     mpsc_sender_close(second);

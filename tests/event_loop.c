@@ -549,6 +549,7 @@ static int receives_by_its_copy(void *argument)
     struct victim *victim = argument;
     int fd = rx_fd(victim->rx), value;
     mpsc_sender_close(victim->tx);
+    wait_for(&victim->ready); /* the seat is free */
     /* The parent's message, and those of after the fork. */
     for (int i = 0; i < 10; i++)
         poll_expect(victim->rx, fd, i);
@@ -563,13 +564,14 @@ static void a_child_polls_what_it_inherited(enum mode mode)
     (void)mode;
     for (int before = 0; before < 2; before++) {
         struct ends e = ends_open(sizeof(int), 16);
-        struct victim victim = {.tx = e.tx, .rx = e.rx};
+        struct victim *victim = shared_memory(sizeof *victim);
+        *victim = (struct victim){.tx = e.tx, .rx = e.rx};
         expect_nothing(e.rx, rx_fd(e.rx));
         for (int i = 0; i < before; i++)
             send_int(e.tx, i);
-        mpsc_receiver *seat = e.rx;
-        worker w = worker_start(PROCESSES, receives_by_its_copy, &victim);
-        mpsc_receiver_close(seat);
+        worker w = worker_start(PROCESSES, receives_by_its_copy, victim);
+        mpsc_receiver_close(e.rx);
+        atomic_store(&victim->ready, 1);
         for (int i = before; i < 10; i++)
             send_int(e.tx, i);
         mpsc_sender_close(e.tx);

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -37,6 +38,12 @@ static const struct failure failures[] = {
     {SYS_fcntl, {ENOLCK, ENOMEM, EINTR}},
     {SYS_mmap, {ENOMEM}},
     {SYS_madvise, {ENOMEM, EAGAIN}},
+    {SYS_epoll_create1, {EMFILE, ENFILE, ENOMEM}},
+    {SYS_inotify_init1, {EMFILE, ENFILE, ENOMEM, ENOSYS}},
+    {SYS_timerfd_create, {EMFILE, ENFILE, ENOMEM}},
+    {SYS_epoll_ctl, {ENOMEM}},
+    {SYS_inotify_add_watch, {ENOMEM, EACCES}},
+    {SYS_ppoll, {EINTR}},
     {SYS_membarrier, {ENOSYS, EPERM, ENOMEM}},
     {SYS_futex, {EINTR, ETIMEDOUT}},
 #ifdef SYS_futex_waitv
@@ -46,7 +53,11 @@ static const struct failure failures[] = {
 #ifdef SYS_clone3
     {SYS_clone3, {EAGAIN, ENOMEM}},
 #endif
-    /* These do not fail. (To unmap a whole mapping splits none, and an object of ours can always be
+    /* These do not fail: nothing is waited for, and they are our own. */
+    {SYS_epoll_pwait, {0}},
+    {SYS_timerfd_settime, {0}},
+    {SYS_read, {0}},
+    /* Nor do these. (To unmap a whole mapping splits none, and an object of ours can always be
      * asked about.) */
     {SYS_munmap, {0}},
     {SYS_fstat, {0}},
@@ -147,6 +158,7 @@ struct call {
         WAITS,
         DROPS,
         GROWS,
+        POLLS, /* may say INTERRUPTED, too */
         FORKS
     } kind; /* waits: may be interrupted; drops: ends for good */
     bool follow;
@@ -540,6 +552,70 @@ static void followed_after(struct scene *s)
     grow_again(s);
 }
 
+/* ---- descriptors, and several at once */
+
+static mpsc_status run_receiver_fd(struct scene *s)
+{
+    int fd;
+    return mpsc_receiver_fd(s->rx, &fd);
+}
+
+static mpsc_status run_sender_fd(struct scene *s)
+{
+    int fd;
+    return mpsc_sender_fd(s->tx, &fd);
+}
+
+static mpsc_status run_select(struct scene *s)
+{
+    size_t ready = 7;
+    mpsc_status status = mpsc_select(&s->rx, 1, A_WHILE, &ready);
+    assert_int_equal(ready, 7);
+    return status;
+}
+
+static bool is_readable(int fd)
+{
+    struct pollfd pollable = {.fd = fd, .events = POLLIN};
+    return poll(&pollable, 1, 0) == 1;
+}
+
+/* It is readable when it should be, whatever failed in making it. */
+static void polled_after(struct scene *s)
+{
+    int fd, value;
+    assert_status(mpsc_receiver_fd(s->rx, &fd), MPSC_OK);
+    assert_status(mpsc_try_recv(s->rx, &value, sizeof value, NULL), MPSC_EMPTY);
+    send_int(s->tx, 1);
+    assert_true(is_readable(fd));
+    expect_int(s->rx, 1);
+    use_and_close_fresh(s);
+}
+
+static void listening_before(struct scene *s)
+{
+    int fd;
+    open_fresh(s);
+    assert_status(mpsc_receiver_fd(s->rx, &fd), MPSC_OK);
+}
+
+static mpsc_status run_ringing_send(struct scene *s)
+{
+    return mpsc_try_send(s->tx, &(int){1}, sizeof(int));
+}
+
+/* A bell that could not be rung is the next sender's to ring. */
+static void rung_after(struct scene *s)
+{
+    int fd;
+    assert_status(mpsc_receiver_fd(s->rx, &fd), MPSC_OK);
+    send_int(s->tx, 2);
+    assert_true(is_readable(fd));
+    expect_int(s->rx, 1);
+    expect_int(s->rx, 2);
+    use_and_close_fresh(s);
+}
+
 /* ---- fork */
 
 /* The status of the child's own send is its exit status. */
@@ -609,6 +685,10 @@ static const struct call calls[] = {
      WAITS, false},
     {"mpsc_send, bereaved", no_receiver_before, run_send_for_ever, close_after, MPSC_DISCONNECTED,
      WAITS, false},
+    {"mpsc_receiver_fd", open_fresh, run_receiver_fd, polled_after, MPSC_OK, POLLS, false},
+    {"mpsc_sender_fd", open_fresh, run_sender_fd, use_and_close_fresh, MPSC_OK, POLLS, false},
+    {"mpsc_select", open_fresh, run_select, use_and_close_fresh, MPSC_TIMEOUT, POLLS, false},
+    {"mpsc_try_send, rings", listening_before, run_ringing_send, rung_after, MPSC_OK, POLLS, false},
     {"fork", open_fresh, run_fork, child_joined_after, MPSC_OK, FORKS, false},
     {"fork, its child", open_fresh, run_fork, child_joined_after, MPSC_OK, FORKS, true},
 };
@@ -634,6 +714,10 @@ static bool may_say(const struct scene *s, mpsc_status status)
         return status == MPSC_INTERRUPTED && (s->error == EINTR || s->error == INJECT_SIGNAL);
     case FORKS:
         return s->fork_error == s->error;
+    case POLLS:
+        if (status == MPSC_INTERRUPTED)
+            return s->error == EINTR || s->error == INJECT_SIGNAL;
+        return s->error > 0 && status == status_of(s->error);
     default:
         return s->error > 0 && s->error != EINTR && status == status_of(s->error);
     }
@@ -757,6 +841,11 @@ static void calls_on_what_grows(void)
     fail_all(GROWS);
 }
 
+static void calls_that_poll(void)
+{
+    fail_all(POLLS);
+}
+
 static void calls_of_fork(void)
 {
     fail_all(FORKS);
@@ -766,7 +855,7 @@ int main(void)
 {
     static const struct test tests[] = {
         TEST(calls_that_open),     TEST(calls_that_close), TEST(calls_that_wait),
-        TEST(calls_on_what_grows), TEST(calls_of_fork),
+        TEST(calls_on_what_grows), TEST(calls_that_poll),  TEST(calls_of_fork),
     };
     return harness_main("faults", tests, sizeof tests / sizeof *tests);
 }

@@ -99,6 +99,22 @@ static void with_loan(struct victim *v)
     message_fill(v->loan, flying(v));
 }
 
+/* Descriptors that are not readable. */
+static void with_rx_fd(struct victim *v)
+{
+    int fd;
+    with_rx(v);
+    assert_status(mpsc_receiver_fd(v->rx, &fd), MPSC_OK);
+}
+
+static void with_tx_fd(struct victim *v)
+{
+    int fd;
+    with_tx(v);
+    assert_status(mpsc_sender_fd(v->tx, &fd), MPSC_OK);
+    assert_status(mpsc_try_send(v->tx, v->message, MESSAGE_SIZE), MPSC_FULL);
+}
+
 static void with_nothing(struct victim *v)
 {
     (void)v;
@@ -260,6 +276,31 @@ static void recv_batch_call(struct victim *v)
     assert_int_equal(received, BATCH);
 }
 
+static void receiver_fd_call(struct victim *v)
+{
+    int fd;
+    assert_status(mpsc_receiver_fd(v->rx, &fd), MPSC_OK);
+}
+
+static void sender_fd_call(struct victim *v)
+{
+    int fd;
+    assert_status(mpsc_sender_fd(v->tx, &fd), MPSC_OK);
+}
+
+static void select_call(struct victim *v)
+{
+    size_t ready;
+    assert_status(mpsc_select(&v->rx, 1, MPSC_FOREVER, &ready), MPSC_OK);
+    try_recv_call(v);
+}
+
+static void select_expires_call(struct victim *v)
+{
+    size_t ready;
+    assert_status(mpsc_select(&v->rx, 1, MILLISECONDS, &ready), MPSC_TIMEOUT);
+}
+
 static void clone_call(struct victim *v)
 {
     assert_status(mpsc_sender_clone(v->tx, &v->clone), MPSC_OK);
@@ -399,6 +440,13 @@ static void dead_sender_first(struct run *run)
     post(run, 1);
 }
 
+/* A survivor's descriptor, which the victim finds armed. */
+static void polled(struct run *run)
+{
+    int fd;
+    assert_status(mpsc_receiver_fd(run->rx, &fd), MPSC_OK);
+}
+
 /* A channel whose only process was killed. */
 static void orphan(struct run *run)
 {
@@ -463,6 +511,14 @@ const struct scenario scenarios[] = {
     {"try_recv_empty", RECEIVES, 1, NULL, with_rx, 0, 1, try_recv_empty_call, 0, false, NULL, NULL},
     {"peek_release", RECEIVES, 3, NULL, with_rx, 0, 1, peek_release_call, 0, true, NULL, NULL},
     {"peeked_close", RECEIVES, 3, NULL, with_peeked, 0, 0, close_rx_call, 0, false, NULL, NULL},
+    {"send_polled", 0, 0, polled, with_tx, 0, 0, send_call, 1, false, NULL, NULL},
+    {"receiver_fd", RECEIVES, 1, NULL, with_rx, 0, 1, receiver_fd_call, 0, false, NULL, NULL},
+    {"sender_fd", 0, 1, NULL, with_tx, 0, 0, sender_fd_call, 0, false, NULL, NULL},
+    {"try_recv_polled", RECEIVES, 1, NULL, with_rx_fd, 0, 1, try_recv_empty_call, 0, false, NULL,
+     NULL},
+    {"try_send_polled", 0, BOUND, NULL, with_tx_fd, 0, 0, try_send_full_call, 1, false, NULL, NULL},
+    {"select", RECEIVES, 0, NULL, with_rx, 0, 0, select_call, 0, true, wake_by_sending, NULL},
+    {"select_expires", RECEIVES, 0, NULL, with_rx, 0, 0, select_expires_call, 0, false, NULL, NULL},
     {"open_sender_creating", ALONE, 0, NULL, with_nothing, 0, 0, open_tx_call, 0, false, NULL,
      NULL},
     {"open_sender_attaching", 0, 2, NULL, with_nothing, 0, 0, open_tx_call, 0, false, NULL, NULL},

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -28,7 +29,9 @@ enum { SAYS_RUNG = 0x42454c4c, SAYS_ALARM = 0x54494d45 };
 static int add(const struct os_bell *bell, int fd, uint32_t says)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = says};
-    return epoll_ctl(bell->pollable, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
+    if (epoll_ctl(bell->pollable, EPOLL_CTL_ADD, fd, &event) == 0)
+        return 0;
+    return errno == ENOSPC ? -EMFILE : -errno; /* it means a limit, not memory */
 }
 
 static int open_all(struct os_bell *bell)
@@ -73,7 +76,7 @@ int os_bell_listen(const struct os_bell *bell, int fd)
     switch (errno) {
     case ENOENT: /* without /proc it is not the object that is missing */
         return -EBADF;
-    case ENOSPC: /* of watches, not of memory */
+    case ENOSPC: /* a limit as well */
         return -EMFILE;
     default:
         return -errno;
@@ -131,6 +134,11 @@ void os_bell_alarm(const struct os_bell *bell, uint64_t nanoseconds)
                      .tv_nsec = (long)(nanoseconds % 1000000000u)},
     };
     timerfd_settime(bell->alarm, 0, &time, NULL);
+}
+
+bool os_bell_ring(void *page)
+{
+    return madvise(page, os_page_size(), MADV_REMOVE) == 0;
 }
 
 int os_bell_wait(const struct os_bell *bell, uint64_t deadline, const struct os_signals *signals)

@@ -124,6 +124,8 @@ int os_bell_listen(const struct os_bell *bell, int fd);
 unsigned os_bell_take(const struct os_bell *bell);
 /* Makes it readable after so long; 0: never mind. */
 void os_bell_alarm(const struct os_bell *bell, uint64_t nanoseconds);
+/* Rings all bells that listen to the object: `page`, mapped, is one of it that has no memory. */
+bool os_bell_ring(void *page);
 /* Sleeps until it is readable, with these signals let through. 0, -ETIMEDOUT, -EINTR. */
 int os_bell_wait(const struct os_bell *bell, uint64_t deadline, const struct os_signals *signals);
 

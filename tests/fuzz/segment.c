@@ -588,6 +588,30 @@ static void release(struct world *world)
     (void)!mpsc_release(r->rx, peeked);
 }
 
+/* Descriptors, and several receivers at once. */
+static void poll_some(struct world *world)
+{
+    mpsc_receiver *receivers[RECEIVERS];
+    size_t count = 0, ready = RECEIVERS;
+    int fd = -1;
+    for (int i = 0; i < RECEIVERS; i++)
+        if (world->receivers[i].rx)
+            receivers[count++] = world->receivers[i].rx;
+    switch (choose(world, 4)) {
+    case 0:
+        (void)!mpsc_receiver_fd(some_receiver(world)->rx, &fd);
+        break;
+    case 1:
+        (void)!mpsc_sender_fd(some_sender(world)->tx, &fd);
+        break;
+    case 2:
+        must(mpsc_select(receivers, count, 0, &ready) != MPSC_OK || ready < count, "a choice");
+        break;
+    default:
+        must(mpsc_select(receivers, count, MOMENT, &ready) != MPSC_OK || ready < count, "a choice");
+    }
+}
+
 /* Looks without taking part: as a program does, and as mpsc-inspect. */
 static void look(struct world *world)
 {
@@ -651,6 +675,10 @@ static void step(struct world *world)
     unsigned which = (unsigned)take(world, 1);
     if (which == 255) {
         fork_child(world);
+        return;
+    }
+    if (which == 254) {
+        poll_some(world);
         return;
     }
     switch (which % 27) {
