@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* mpsc_receiver_fd and mpsc_sender_fd: readable while there is something to receive, or room; nobody who
  * polls them misses anything, whoever is killed or stopped in the middle of telling. */
+#include "attachment.h"
+#include "members.h"
 #include "steps.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -464,42 +467,136 @@ static void killed_at_any_instruction_a_select_hears_of_it(enum mode mode)
         at += step;
 }
 
-/* One that is stopped at any instruction holds up nobody's news, and when it goes on it does not undo
- * that the receiver listens again. */
+/* Polls until that one has come. */
+static void poll_until(mpsc_receiver *rx, int fd, int last)
+{
+    int value = -1;
+    while (value != last)
+        assert_status(poll_int(rx, fd, &value), MPSC_OK);
+}
+
+/* One that is stopped holds up nobody's news, and when it goes on it does not undo that the receiver
+ * listens again. A channel of its own for each point: the end of a process makes a bell readable for a
+ * while, and would hide a loss. */
+static bool stopped_after(unsigned long instructions)
+{
+    struct victim *victim = shared_memory(sizeof *victim);
+    struct ends e = ends_open(sizeof(int), 4);
+    int fd = rx_fd(e.rx), value = -1;
+    worker w;
+    *victim = (struct victim){.tx = e.tx, .rx = e.rx, .value = 1};
+    bool inside = victim_go(victim, instructions, &w);
+    send_int(e.tx, 2);
+    wait_readable(fd);
+    /* To the end, or to the cell that the stopped one has claimed; and listens anew. */
+    while (try_int(e.rx, &value) == MPSC_OK)
+        continue;
+    assert_false(readable(fd));
+    if (inside) {
+        steps_let_go(w);
+        wait_for(&victim->steps.done);
+    }
+    send_int(e.tx, 3);
+    poll_until(e.rx, fd, 3);
+    while (try_int(e.rx, &value) == MPSC_OK)
+        continue;
+    send_int(e.tx, 4);
+    poll_until(e.rx, fd, 4);
+    steps_kill(w);
+    ends_close(e);
+    return inside;
+}
+
 static void stopped_at_any_instruction_it_hides_nobody(enum mode mode)
 {
     unsigned long step, at = stride_begin(&step);
-    bool inside = true;
     (void)mode;
-    struct ends e = ends_open(sizeof(int), 16);
-    int fd = rx_fd(e.rx), value;
-    for (; inside; at += step) {
-        struct victim *victim = shared_memory(sizeof *victim);
-        worker w;
-        *victim = (struct victim){.tx = e.tx, .rx = e.rx, .value = 1};
-        while (try_int(e.rx, &value) == MPSC_OK)
-            continue;
-        inside = victim_go(victim, at, &w);
-        /* To the end of the queue, which arms it anew. */
-        mpsc_status first = try_int(e.rx, &value);
-        if (first == MPSC_OK)
-            assert_status(try_int(e.rx, &value), MPSC_EMPTY);
-        if (first == MPSC_OK) {
-            send_int(e.tx, 2);
-            poll_expect(e.rx, fd, 2);
-            assert_status(try_int(e.rx, &value), MPSC_EMPTY);
-        }
-        if (inside) {
-            steps_let_go(w);
-            wait_for(&victim->steps.done);
-        }
-        if (first == MPSC_EMPTY)
-            poll_expect(e.rx, fd, 1);
-        send_int(e.tx, 3);
-        poll_expect(e.rx, fd, 3);
-        steps_kill(w);
+    while (stopped_after(at))
+        at += step;
+}
+
+/* ------------------------------------------------------------------ what comes while one looks */
+
+static int receives_in_steps(void *argument)
+{
+    struct victim *victim = argument;
+    int value = -1;
+    mpsc_sender_close(victim->tx);
+    wait_for(&victim->ready);                               /* the seat is free */
+    assert_status(try_int(victim->rx, &value), MPSC_EMPTY); /* it has the seat, and the ring */
+    steps_begin(&victim->steps);
+    mpsc_status status = try_int(victim->rx, &value);
+    steps_end(&victim->steps, status);
+    return 0;
+}
+
+/* Two messages come after so many instructions of a call that finds nothing at first: it may return one of
+ * them, and for what is left the descriptor is readable. */
+static bool comes_after(unsigned long instructions)
+{
+    struct victim *victim = shared_memory(sizeof *victim);
+    struct ends e = ends_open(sizeof(int), 4);
+    int fd = dup(rx_fd(e.rx)), status;
+    bool inside = true;
+    *victim = (struct victim){.tx = e.tx, .rx = e.rx};
+    victim->steps.result = -1;
+    worker w = worker_start(PROCESSES, receives_in_steps, victim);
+    mpsc_receiver_close(e.rx);
+    atomic_store(&victim->ready, 1);
+    assert_int_equal(waitpid(worker_pid(w), &status, 0), worker_pid(w));
+    if (!WIFSTOPPED(status) || !atomic_load(&victim->steps.ready))
+        harness_skip("this process may not trace its children");
+    for (unsigned long i = 0; i < instructions && inside; i++)
+        inside = steps_next(&victim->steps, w);
+    send_int(e.tx, 1);
+    send_int(e.tx, 2);
+    if (inside) {
+        steps_let_go(w);
+        wait_for(&victim->steps.done);
     }
-    ends_close(e);
+    wait_readable(fd);
+    steps_kill(w);
+    mpsc_sender_close(e.tx);
+    close(fd);
+    return inside;
+}
+
+static void what_comes_while_one_looks_is_told(enum mode mode)
+{
+    unsigned long step, at = stride_begin(&step);
+    (void)mode;
+    steps_must_be_instructions();
+    while (comes_after(at))
+        at += step;
+}
+
+/* ------------------------------------------------------------------ a death that is slow */
+
+/* The kernel tells of the end of a mapping before its locks end. Here that takes long: a member whose lock
+ * is let go later, of which the kernel says nothing. */
+static void a_slow_death_is_found_out(void)
+{
+    struct ends e = ends_open(sizeof(int), 4);
+    const struct segment *segment = ((const struct handle *)e.rx)->segment;
+    struct member member = {.registry = segment->registry};
+    int fd = rx_fd(e.rx), value, locked, slot = member_claim(segment, &locked);
+    assert_in_range(slot, 0, MPSC_MAX_PROCESSES - 1);
+    member.registry.slot = (unsigned)slot;
+    member.registry.generation = registry_new_generation(&member.registry);
+    member_attach(&member);
+    (void)member_add(&member, OWNER_SENDER);
+    mpsc_sender_close(e.tx);
+    assert_status(try_int(e.rx, &value), MPSC_EMPTY);
+    os_close(os_shm_reopen(segment->fd)); /* the news */
+    wait_readable(fd);
+    assert_status(try_int(e.rx, &value), MPSC_EMPTY); /* it lives, as far as one can see */
+    struct flock unlock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+    unlock.l_start = (off_t)(LOCK_PROCESS + member.registry.slot);
+    unlock.l_len = 1;
+    assert_int_equal(fcntl(locked, F_OFD_SETLK, &unlock), 0);
+    assert_status(poll_int(e.rx, fd, &value), MPSC_DISCONNECTED);
+    os_close(locked);
+    mpsc_receiver_close(e.rx);
 }
 
 /* ------------------------------------------------------------------ what it costs a sender */
@@ -732,6 +829,8 @@ int main(void)
         TEST_PROCESSES(killed_at_any_instruction_a_poll_hears_of_it),
         TEST_PROCESSES(killed_at_any_instruction_a_select_hears_of_it),
         TEST_PROCESSES(stopped_at_any_instruction_it_hides_nobody),
+        TEST_PROCESSES(what_comes_while_one_looks_is_told),
+        TEST(a_slow_death_is_found_out),
         TEST_PROCESSES(no_system_call_while_it_is_readable),
         TEST_PROCESSES(a_child_polls_what_it_inherited),
         TEST_PROCESSES(it_needs_the_seat),
