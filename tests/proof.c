@@ -4,20 +4,27 @@
  * fresh run for each.
  *
  * By default it tries about POINTS of each call, at a stride, with another offset each time.
- * MPSC_PROOF_OFFSET and MPSC_PROOF_STRIDE repeat a run; MPSC_PROOF=exhaustive tries every point.
- * The spinning before a sleep is the same instructions over and over, so that of each instruction
- * in it the first visits are points, and the others are passed by.
+ * MPSC_PROOF_OFFSET and MPSC_PROOF_STRIDE repeat a run. The spinning before a sleep is the same
+ * instructions over and over, so that of each instruction in it the first visits are points, and the
+ * others are passed by.
+ *
+ * MPSC_PROOF=exhaustive covers every instruction. One that is no system call and after which the victim is
+ * for others as it was before (witness.h) is the same point as the one before it: what a dead process had in
+ * its own memory goes with it. All others are tried.
  */
 #include "proof.h"
+#include "witness.h"
 
 #include "os/os.h"
 #include "wait.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -27,7 +34,6 @@ enum {
     PAIRS = 5,
     PAIRS_EXHAUSTIVE = 600,
     VISITS = 4,
-    VISITS_EXHAUSTIVE = 64,
     MOST_EVENTS = 200000,
     MOST_FAILURES = 3,
     SECONDS_PER_POINT = 10
@@ -185,7 +191,7 @@ static void run_wake(struct run *run)
 /* Steps a victim to the point. `visited` is told of each event's address. One of two that sleeps may
  * wait for the other: then that is its point. */
 static void run_step(struct run *run, unsigned number, unsigned long point,
-                     void (*visited)(uintptr_t))
+                     void (*visited)(const struct stepper *))
 {
     struct stepper *s = &run->stepper[number];
     stage("the call");
@@ -200,7 +206,7 @@ static void run_step(struct run *run, unsigned number, unsigned long point,
             stepper_step(s, 0);
         }
         if (visited)
-            visited(s->state == STEPPER_INSIDE ? stepper_address(s) : 0);
+            visited(s);
     }
     progress->over = s->state == STEPPER_OVER || s->state == STEPPER_EXITED;
     progress->address[number] = s->state == STEPPER_EXITED ? 0 : stepper_address(s);
@@ -291,7 +297,7 @@ static void run_has(struct run *run, const struct scenario *scenario)
 
 /* False: another point was tried. */
 static bool run_point(const struct scenario *scenario, struct helper *helper, unsigned long point,
-                      bool fast, void (*visited)(uintptr_t))
+                      bool fast, void (*visited)(const struct stepper *))
 {
     struct run run = run_of(scenario, helper);
     bool there = true;
@@ -317,7 +323,7 @@ static const struct scenario *scenario_called(const char *name)
 
 /* Both are stopped and die together, or the second goes on where the first has died. */
 static void run_pair(const struct pair *pair, struct helper *helper, const unsigned long *points,
-                     bool heir, void (*visited)(uintptr_t))
+                     bool heir, void (*visited)(const struct stepper *))
 {
     struct run run = run_of(&pair->common, helper);
     alarm(SECONDS_PER_POINT * (visited ? 6 : 1));
@@ -342,9 +348,37 @@ static struct place {
     unsigned visits;
 } places[PLACES];
 
-static void count_visit(uintptr_t address)
+static struct witness *witness;
+
+/* The kernel's code in every process, which reads the clock: it writes nothing of ours, and begins again when
+ * the clock has moved meanwhile, so that it must not be held up. */
+static bool reads_the_clock(const struct stepper *s)
 {
-    unsigned visits = exhaustive() ? VISITS_EXHAUSTIVE : VISITS;
+    Dl_info here, start;
+    const void *vdso = (const void *)getauxval(AT_SYSINFO_EHDR);
+    return s->state == STEPPER_INSIDE && dladdr(vdso, &start) != 0 &&
+           dladdr((const void *)stepper_address(s), &here) != 0 &&
+           here.dli_fbase == start.dli_fbase;
+}
+
+/* Is the victim for others what it was before this event? */
+static bool is_the_same(const struct stepper *s)
+{
+    static uint64_t before;
+    if (!witness)
+        witness = witness_start(s->pid);
+    if (s->plain && reads_the_clock(s))
+        return true;
+    uint64_t now = witness_look(witness, !s->plain || progress->total == 0);
+    bool same = now == before && s->plain;
+    before = now;
+    return same && s->state == STEPPER_INSIDE;
+}
+
+static void count_visit(const struct stepper *s)
+{
+    uintptr_t address = s->state == STEPPER_INSIDE ? stepper_address(s) : 0;
+    bool same = exhaustive() && is_the_same(s);
     unsigned long event = progress->total;
     progress->total++;
     assert_true(event < MOST_EVENTS);
@@ -354,8 +388,8 @@ static void count_visit(uintptr_t address)
     places[i].address = address;
     places[i].visits++;
     /* A visit of the same place again and again is the spinning, or a loop over a table. */
-    progress->event[event] =
-        (struct event){address, places[i].visits, address && places[i].visits > visits};
+    bool pass = exhaustive() ? same : address && places[i].visits > VISITS;
+    progress->event[event] = (struct event){address, places[i].visits, pass};
 }
 
 /* ------------------------------------------------------------------ a sweep */
@@ -388,9 +422,9 @@ static void stay_on_this_processor(void)
     sched_setaffinity(0, sizeof set, &set);
 }
 
-static void count_event(uintptr_t address)
+static void count_event(const struct stepper *s)
 {
-    (void)address;
+    (void)s;
     progress->total++;
 }
 
@@ -399,6 +433,8 @@ static void measure(const struct sweep *sweep, struct helper *helper)
     progress->point = ULONG_MAX;
     if (!sweep->pair) {
         (void)run_point(sweep->scenario, helper, ULONG_MAX, false, count_visit);
+        if (witness)
+            witness_end(witness);
         return;
     }
     for (unsigned i = 0; i < 2; i++) {

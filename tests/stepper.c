@@ -320,6 +320,7 @@ static bool is_dull(struct stepper *stepper, uintptr_t address)
 static bool advance(struct stepper *stepper, int *status)
 {
     uintptr_t address = stepper_address(stepper);
+    stepper->plain = false;
     if (is_dull(stepper, address)) {
         breakpoint_set(stepper, stepper->dull_end);
         stepper->dull_end = 0;
@@ -330,6 +331,7 @@ static bool advance(struct stepper *stepper, int *status)
     ptrace(PTRACE_SINGLESTEP, stepper->pid, NULL, (void *)(intptr_t)stepper->signal);
     if (may_sleep)
         return wait_or_sleep(stepper, status);
+    stepper->plain = true;
     if (waitpid(stepper->pid, status, __WALL) != stepper->pid)
         fail_msg("waitpid: %s", strerror(errno));
     return true;
@@ -339,6 +341,7 @@ bool stepper_step(struct stepper *stepper, uint64_t patience)
 {
     int status;
     if (stepper->state == STEPPER_ASLEEP) {
+        stepper->plain = false;
         if (!wait_for_long(stepper, &status, patience))
             return false;
     } else if (!advance(stepper, &status)) {

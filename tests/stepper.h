@@ -24,6 +24,7 @@ struct stepper {
     pid_t pid;
     enum stepper_state state;
     unsigned long events;
+    bool plain;        /* the last one was one instruction, and no system call */
     int signal;        /* to be delivered with the next step */
     atomic_int *phase; /* shared with the child */
     bool follow;       /* the next fork: its child is stepped, and `parent` goes on */
