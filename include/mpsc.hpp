@@ -462,17 +462,17 @@ template <typename T> class owned_sender
     {
     }
 
-    /// Ownership goes along if it was sent; if not, `value` still has it.
-    outcome send(std::unique_ptr<T> &&value) noexcept
+    /// Ownership goes along if it was sent; if not, `value` still has it. (U is T, or derives from it.)
+    template <typename U> outcome send(std::unique_ptr<U> &&value) noexcept
     {
         return given(value, tx_.send(value.get()));
     }
-    outcome try_send(std::unique_ptr<T> &&value) noexcept
+    template <typename U> outcome try_send(std::unique_ptr<U> &&value) noexcept
     {
         return given(value, tx_.try_send(value.get()));
     }
-    template <typename Rep, typename Period>
-    outcome send_for(std::unique_ptr<T> &&value, std::chrono::duration<Rep, Period> time) noexcept
+    template <typename U, typename Rep, typename Period>
+    outcome send_for(std::unique_ptr<U> &&value, std::chrono::duration<Rep, Period> time) noexcept
     {
         return given(value, tx_.send_for(value.get(), time));
     }
@@ -486,8 +486,10 @@ template <typename T> class owned_sender
     }
 
   private:
-    static outcome given(std::unique_ptr<T> &value, outcome sent) noexcept
+    template <typename U> static outcome given(std::unique_ptr<U> &value, outcome sent) noexcept
     {
+        static_assert(std::is_same<T, U>::value || std::has_virtual_destructor<T>::value,
+                      "what is received is deleted as a T");
         if (sent)
             (void)value.release();
         return sent;

@@ -23,6 +23,7 @@ struct attachment {
     struct handle *handles;
     struct attachment *next;
     struct destructor destructor;
+    bool leaving;         /* its last handle is gone; the rest of it is under way */
     bool member;          /* our slot is ours: false in a child that got none */
     struct claimed child; /* of the child, between fork's prepare and child handlers */
     mpsc_status child_status;
@@ -93,12 +94,14 @@ static mpsc_status control_try_begin(struct attachment *attachment)
                          control_try_lock(&attachment->segment.header->control, &owner));
 }
 
-/* How long one waits for another process where that must come to an end: it may have been stopped. */
+/* How long one waits for another process where that must come to an end: it may have been stopped. In the
+ * middle of a message, and at exit, where nobody comes back to it. */
 #define PATIENCE UINT64_C(10000000)
+#define PATIENCE_AT_EXIT UINT64_C(500000000)
 
-static mpsc_status control_try_for_long(struct attachment *attachment)
+static mpsc_status control_try_for_long(struct attachment *attachment, uint64_t patience)
 {
-    const uint64_t end = os_now() + PATIENCE;
+    const uint64_t end = os_now() + patience;
     mpsc_status status;
     while ((status = control_try_begin(attachment)) == MPSC_BUSY && os_now() < end)
         os_yield();
@@ -206,8 +209,6 @@ static void handle_bind(struct handle *handle, struct attachment *attachment, un
     handle->segment = &attachment->segment;
     handle->index = index;
     handle->endpoint = &attachment->segment.registry.endpoints[index];
-    if (handle->bell)
-        handle->bell->fresh = true;
     handle->reset(handle);
 }
 
@@ -260,14 +261,6 @@ static bool is_local(const struct attachment *attachment)
     return attachment->segment.identity.local;
 }
 
-/* Nobody else is in it, or can come. Not under the mutex: what is called may close other handles. */
-static void destroy_leftovers(struct attachment *attachment)
-{
-    const struct destructor *destructor = &attachment->destructor;
-    if (attachment->member && destructor->run)
-        segment_leftovers(&attachment->segment, destructor->run, destructor->context);
-}
-
 /* The last handle of this process is gone. */
 static void leave(struct attachment *attachment)
 {
@@ -291,7 +284,7 @@ static void leave(struct attachment *attachment)
 static struct attachment *find(const struct segment *segment)
 {
     for (struct attachment *a = list; a; a = a->next)
-        if (a->member && a->segment.registry.inode == segment->registry.inode &&
+        if (a->member && !a->leaving && a->segment.registry.inode == segment->registry.inode &&
             a->segment.registry.device == segment->registry.device)
             return a;
     return NULL;
@@ -497,15 +490,19 @@ void attachment_remove(struct handle *handle)
         handle_remove(attachment, handle);
         control_end(attachment);
     }
-    bool last = !attachment->handles;
-    if (last)
+    attachment->leaving = !attachment->handles;
+    if (attachment->leaving && attachment->destructor.run && attachment->member) {
+        /* Not under the mutex: what is called may close other handles. Nobody else is in the channel, or can
+         * come. */
+        pthread_mutex_unlock(&mutex);
+        segment_leftovers(&attachment->segment, attachment->destructor.run,
+                          attachment->destructor.context);
+        pthread_mutex_lock(&mutex);
+    }
+    if (attachment->leaving) {
         delist(attachment);
-    unlock(cancel);
-    if (!last)
-        return;
-    destroy_leftovers(attachment);
-    cancel = lock();
-    leave(attachment);
+        leave(attachment);
+    }
     unlock(cancel);
 }
 
@@ -601,7 +598,7 @@ mpsc_status attachment_grow(struct handle *handle, uint64_t cells)
     struct attachment *attachment = handle->attachment;
     struct undisturbed before;
     undisturbed_begin(&before);
-    mpsc_status status = control_try_for_long(attachment);
+    mpsc_status status = control_try_for_long(attachment, PATIENCE);
     if (!status) {
         struct chain chain = segment_chain(&attachment->segment);
         int error = chain_grow(&chain, cells, map_ring, handle);
@@ -666,7 +663,7 @@ static mpsc_status child_endpoints(struct attachment *attachment)
 static mpsc_status prepare_child(struct attachment *attachment)
 {
     attachment->child.fd = -1;
-    if (!attachment->member || is_local(attachment))
+    if (!attachment->member || attachment->leaving || is_local(attachment))
         return MPSC_DENIED;
     mpsc_status status = control_begin(attachment);
     if (status)
@@ -726,8 +723,11 @@ static void child_adopt(struct attachment *attachment)
     }
     for (struct handle *h = attachment->handles; h; h = h->next) {
         h->status = status ? status : h->child_status;
-        if (!h->status)
-            handle_bind(h, attachment, h->child_index);
+        if (h->status)
+            continue;
+        handle_bind(h, attachment, h->child_index);
+        if (h->bell)
+            bell_renew(h->bell, registry);
     }
 }
 
@@ -737,10 +737,15 @@ static void fork_child(void)
     os_news_forget();
     if (barrier)
         barrier = os_barrier_register();
-    for (struct attachment *a = list; a; a = a->next) {
+    for (struct attachment *next, *a = list; a; a = next) {
+        next = a->next;
         child_adopt(a);
         if (a->member && !barrier)
             take_part_in_barriers(&a->segment);
+        if (a->leaving) { /* by a thread that is not here */
+            delist(a);
+            attachment_free(a);
+        }
     }
     unlock(fork_cancel);
 }
@@ -779,7 +784,7 @@ __attribute__((destructor)) static void remove_names(void)
     for (struct attachment *a = list; a; a = a->next) {
         const struct registry *registry = &a->segment.registry;
         if (!a->member || !a->segment.identity.name[0] || registry_is_durable(registry) ||
-            control_try_for_long(a) != MPSC_OK)
+            control_try_for_long(a, PATIENCE_AT_EXIT) != MPSC_OK)
             continue;
         atomic_store_explicit(&registry->processes[registry->slot].exits, 1, memory_order_relaxed);
         bool last = everybody_exits(registry);

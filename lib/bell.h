@@ -5,9 +5,6 @@
  *
  * Who finds nothing calls bell_settle: afterwards either the bell is not readable and the condition
  * variable armed, so that the next change rings; or one has to look once more.
- *
- * A bell that is shared with a forked child by its descriptors needs nothing done: all else about it is
- * in the segment, and only the seat's holder, or the one sender, settles it.
  */
 #ifndef MPSC_BELL_H
 #define MPSC_BELL_H
@@ -20,12 +17,19 @@ struct bell {
     uint64_t vigil; /* how long until one looks again whether somebody has died; 0: one need not */
     bool fresh;     /* what armed the condition variable was not us */
     bool raised;    /* by ourselves */
+    struct bell *next; /* of those that are made for one call */
 };
 
 /* Negative errno. */
 int bell_open(struct bell *bell);
 void bell_close(struct bell *bell);
-/* It is to ring for this channel. */
+/* The same for one that lives as long as a call: a child that another thread forks meanwhile closes it. */
+int bell_open_for_call(struct bell *bell);
+void bell_close_after_call(struct bell *bell);
+/* In a forked child: one of its own behind the same number. Where that cannot be had it stays shared. */
+void bell_renew(struct bell *bell, const struct registry *registry);
+
+/* It is to ring for this channel. Whenever it was deaf (OS_BELL_DEAF), again, and before one looks. */
 int bell_listen(const struct bell *bell, const struct registry *registry);
 
 /* What came since it was asked last, of OS_BELL_RANG and so on; with one of BELL_DEATHS somebody may have
@@ -35,7 +39,8 @@ unsigned bell_take(struct bell *bell);
 
 /* Nothing was found, and one waits for that. True: look once more, since what came may have come before
  * it was armed; and if that finds something, bell_raise. */
-bool bell_settle(struct bell *bell, struct condvar *condvar, unsigned *news);
+bool bell_settle(struct bell *bell, const struct registry *registry, struct condvar *condvar,
+                 unsigned *news);
 /* Makes it readable: there is something. */
 void bell_raise(struct bell *bell);
 

@@ -61,6 +61,11 @@ unsigned chain_newest(const struct chain *chain)
     return last_from(chain, bounded(chain, number));
 }
 
+uint64_t chain_end(const struct chain *chain)
+{
+    return tail_of(chain, chain_newest(chain)) & ~RING_CLOSED;
+}
+
 /* ---- memory */
 
 static void free_ring(const struct chain *chain, unsigned number)
@@ -73,7 +78,7 @@ static int commit(const struct chain *chain, unsigned number)
 {
     const struct registry *registry = chain->registry;
     struct ring_place place = geometry_place(chain->geometry, number);
-    struct os_file file;
+    struct os_file file, after;
     if (!registry_file(registry, &file))
         return -EBADF;
     int error = 0;
@@ -81,7 +86,8 @@ static int commit(const struct chain *chain, unsigned number)
         error = os_shm_grow(registry->fd, place.offset + place.size);
     if (!error)
         error = os_shm_commit(registry->fd, place.offset, place.size);
-    if (error) /* what was had of it */
+    /* What was had of it; if there is any, since who listens for changes is told of this one too. */
+    if (error && registry_file(registry, &after) && after.allocated > file.allocated)
         free_ring(chain, number);
     return error;
 }

@@ -32,6 +32,8 @@ const char *chain_check(const struct chain *chain);
 unsigned chain_newest(const struct chain *chain);
 /* The ring where the head is: for the seat's holder. */
 unsigned chain_oldest(const struct chain *chain);
+/* The position behind all that is claimed. */
+uint64_t chain_end(const struct chain *chain);
 
 /* Room for a message of `cells`, for which the newest ring had none. 0: there is some, perhaps in
  * another ring; -ENOSPC: no memory, or as many cells as the channel may have; or another errno.

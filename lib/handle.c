@@ -77,7 +77,7 @@ mpsc_status handle_wait(struct handle *handle, struct wait *wait, mpsc_status (*
 
 /* ---- descriptors */
 
-static mpsc_status make_bell(const struct handle *handle, struct bell **made)
+static mpsc_status make_bell(struct handle *handle)
 {
     struct bell *bell = malloc(sizeof *bell);
     if (!bell)
@@ -91,16 +91,14 @@ static mpsc_status make_bell(const struct handle *handle, struct bell **made)
     if (error)
         free(bell);
     else
-        *made = bell;
+        handle->bell = bell;
     return segment_status(error);
 }
 
 mpsc_status handle_descriptor(struct handle *handle, int *fd)
 {
-    mpsc_status status = MPSC_OK;
-    if (!handle->bell)
-        status = make_bell(handle, &handle->bell);
-    if (!status)
+    mpsc_status status = handle->bell ? MPSC_OK : make_bell(handle);
+    if (handle->bell)
         *fd = handle->bell->os.pollable;
     return status;
 }
@@ -109,15 +107,20 @@ void handle_close_descriptor(struct handle *handle)
 {
     if (!handle->bell)
         return;
-    bell_close(handle->bell);
+    /* Where the program closed our descriptors, the numbers may be others'. */
+    if (registry_has_descriptor(&handle->segment->registry))
+        bell_close(handle->bell);
     free(handle->bell);
     handle->bell = NULL;
 }
 
 bool handle_settle(struct handle *handle, struct condvar *condvar)
 {
+    const struct registry *registry = &handle->segment->registry;
     unsigned news = 0;
-    bool again = bell_settle(handle->bell, condvar, &news);
+    if (!registry_has_descriptor(registry))
+        return false; /* nor is the bell ours any more */
+    bool again = bell_settle(handle->bell, registry, condvar, &news);
     if (news & BELL_DEATHS)
         handle->looked = 0;
     return again;

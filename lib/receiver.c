@@ -9,6 +9,7 @@
 #include "view.h"
 
 #include <mpsc.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,8 @@ struct mpsc_receiver {
     uint64_t head;    /* where we take next; the seat's holder alone moves it */
     uint64_t received;
     uint64_t rests_at, rests_since; /* a position where nothing was, since when */
+    unsigned passed;                /* rings, since one last looked for a message */
+    bool held_up;                   /* a message may be there, and another thread is in the way */
     const void *peeked;
     struct ring_item item; /* what is at the head, when it was looked at */
 };
@@ -58,9 +61,13 @@ static void destroy_queued(mpsc_receiver *rx);
 
 void mpsc_receiver_close(mpsc_receiver *rx)
 {
+    int cancel;
     if (!rx || !fork_seen())
         return;
+    /* A destructor may come to a cancellation point. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     destroy_queued(rx);
+    pthread_setcancelstate(cancel, &cancel);
     handle_close_descriptor(&rx->handle);
     attachment_remove(&rx->handle);
     free(rx);
@@ -91,6 +98,12 @@ static void pass(mpsc_receiver *rx, uint64_t cells)
     condvar_notify_room(header_of(rx));
 }
 
+static mpsc_status empty_if_busy(mpsc_receiver *rx, mpsc_status status)
+{
+    rx->held_up = status == MPSC_BUSY;
+    return rx->held_up ? MPSC_EMPTY : status;
+}
+
 /* The ring is at its end: goes on in the next one. MPSC_EMPTY: there is none yet. */
 static mpsc_status follow_chain(mpsc_receiver *rx)
 {
@@ -99,9 +112,12 @@ static mpsc_status follow_chain(mpsc_receiver *rx)
     unsigned next;
     if (!chain_next(&chain, rx->ring.number, &next))
         return MPSC_EMPTY;
+    /* One comes by each once, or by some of them twice that were used again meanwhile. */
+    if (++rx->passed > 2 * RINGS_MOST)
+        return MPSC_CORRUPT;
     mpsc_status status = attachment_ring(&rx->handle, next, &ring);
     if (status)
-        return status == MPSC_BUSY ? MPSC_EMPTY : status;
+        return empty_if_busy(rx, status);
     chain_pass(&chain, &rx->ring, next);
     rx->ring = ring;
     return MPSC_OK;
@@ -118,7 +134,7 @@ static mpsc_status sit_down(mpsc_receiver *rx, uint64_t nanoseconds)
         status = attachment_ring(&rx->handle, chain_oldest(&chain), &rx->ring);
     while (status == MPSC_BUSY && nanoseconds != WAIT_NEVER);
     if (status)
-        return status == MPSC_BUSY ? MPSC_EMPTY : status;
+        return empty_if_busy(rx, status);
     rx->seated = true;
     rx->head = ring_head(&rx->ring);
     /* The last holder may have died when it had given the memory of this ring back. */
@@ -133,11 +149,15 @@ static bool rest(mpsc_receiver *rx)
 {
     const uint64_t large = 4 << 20, some_time = 100000000;
     uint64_t now = os_now();
-    if (rx->rests_at != rx->head)
+    bool first = rx->rests_at != rx->head;
+    bool is_large = (rx->ring.mask + 1) * rx->ring.stride > large;
+    if (first)
         rx->rests_since = now;
     rx->rests_at = rx->head;
-    if ((rx->ring.mask + 1) * rx->ring.stride > large || now - rx->rests_since > some_time)
-        attachment_shrink(&rx->handle);
+    if (!(first && is_large) && now - rx->rests_since <= some_time)
+        return false;
+    attachment_shrink(&rx->handle);
+    rx->rests_since = now; /* where there is no memory for another, not at once again */
     return ring_claimed(&rx->ring, rx->head) == RING_ENDED;
 }
 
@@ -179,6 +199,7 @@ static mpsc_status look_behind(mpsc_receiver *rx)
 /* The message at the head, past all that is void. */
 static mpsc_status look(mpsc_receiver *rx, struct ring_item *item)
 {
+    rx->passed = 0;
     for (;;) {
         switch (ring_look(&rx->ring, rx->head, item)) {
         case RING_OK:
@@ -280,10 +301,10 @@ static mpsc_status settle(mpsc_receiver *rx, mpsc_status status)
     if (!handle_settle(&rx->handle, &header_of(rx)->arrived))
         return status;
     mpsc_status found = look(rx, &rx->item);
-    if (found == MPSC_EMPTY)
-        return status;
-    bell_raise(rx->handle.bell);
-    return found;
+    if (found != MPSC_EMPTY || rx->held_up)
+        bell_raise(rx->handle.bell);
+    rx->held_up = false;
+    return found == MPSC_EMPTY ? status : found;
 }
 
 static mpsc_status look_long(mpsc_receiver *rx, uint64_t nanoseconds)
@@ -318,36 +339,35 @@ mpsc_status receiver_look(mpsc_receiver *rx)
     mpsc_status status = handle_usable(&rx->handle);
     if (!status && !rx->seated)
         status = sit_down(rx, WAIT_NEVER);
-    return status ? status : look(rx, &rx->item);
+    if (!status && !rx->peeked) /* or its place is the head */
+        status = look(rx, &rx->item);
+    return status;
 }
 
 /* ---- descriptors */
 
-/* The first time: readable only if there is something. The seat is needed for that. */
+/* Readable only if there is something, or it cannot be known. The seat is needed for that. */
 static mpsc_status first_look(mpsc_receiver *rx)
 {
-    mpsc_status status = next(rx, WAIT_NEVER);
-    if (status == MPSC_OK || status == MPSC_DISCONNECTED)
+    mpsc_status status = receiver_look(rx);
+    if (status == MPSC_EMPTY && rx->seated)
+        status = settle(rx, status);
+    else if (status == MPSC_OK || status == MPSC_DISCONNECTED || status == MPSC_EMPTY)
         bell_raise(rx->handle.bell);
-    else if (status != MPSC_EMPTY)
-        return status;
-    return MPSC_OK;
+    return status == MPSC_DISCONNECTED || status == MPSC_EMPTY ? MPSC_OK : status;
 }
 
 mpsc_status mpsc_receiver_fd(mpsc_receiver *rx, int *fd)
 {
     if (!rx || !fd)
         return MPSC_INVALID;
-    bool first = !rx->handle.bell;
+    bool first = !rx->handle.bell || !rx->seated; /* or inherited */
     int descriptor = -1;
     mpsc_status status = handle_usable(&rx->handle);
     if (!status)
         status = handle_descriptor(&rx->handle, &descriptor);
-    if (!status && first) {
+    if (!status && first)
         status = first_look(rx);
-        if (status)
-            handle_close_descriptor(&rx->handle);
-    }
     if (!status)
         *fd = descriptor;
     return status;
@@ -549,14 +569,17 @@ mpsc_status mpsc_release(mpsc_receiver *rx, const void *message)
 
 /* ---- what nobody will receive */
 
-/* As many as there are now: senders may be at it still. What they put in is destroyed with the last of
+/* Up to where the queue ends now: senders may be at it still. What they put in is destroyed with the last of
  * them, by attachment_remove. */
 static void destroy_queued(mpsc_receiver *rx)
 {
     const struct destructor *destructor = attachment_destructor(&rx->handle);
     if (!destructor->run)
         return;
-    for (size_t left = mpsc_len(rx); left > 0 && receiver_look(rx) == MPSC_OK; left--) {
+    struct chain chain = segment_chain(rx->handle.segment);
+    uint64_t end = chain_end(&chain);
+    rx->peeked = NULL; /* its message is one of them */
+    while (receiver_look(rx) == MPSC_OK && rx->head < end) {
         if (!mark(rx)) {
             pass(rx, rx->item.cells);
             continue;

@@ -384,9 +384,11 @@ void segment_leftovers(struct segment *segment, segment_visit visit, void *conte
     if (segment_ring(segment, number, &ring) != MPSC_OK)
         return;
     uint64_t position = ring_head(&ring);
-    while (visit_ring(&ring, &position, visit, context) && chain_next(&chain, number, &number) &&
-           segment_ring(segment, number, &ring) == MPSC_OK)
-        continue;
+    for (unsigned i = 1; i < segment->geometry.rings; i++)
+        if (!visit_ring(&ring, &position, visit, context) || !chain_next(&chain, number, &number) ||
+            segment_ring(segment, number, &ring) != MPSC_OK)
+            return;
+    (void)visit_ring(&ring, &position, visit, context);
 }
 
 /* ---- the whole */

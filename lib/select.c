@@ -16,7 +16,6 @@ struct selection {
     size_t count;
     size_t chosen;
     uint64_t deadline;
-    bool listening;
     struct bell bell;
     struct os_signals before;
 };
@@ -59,19 +58,17 @@ static bool spin(struct selection *selection)
 
 static mpsc_status listen(struct selection *selection)
 {
-    int error = selection->listening ? 0 : bell_open(&selection->bell);
-    if (error)
-        return segment_status(error);
-    selection->listening = true;
+    int error = 0;
     for (size_t i = 0; i < selection->count && !error; i++)
         error = bell_listen(&selection->bell, &handle_of(selection, i)->segment->registry);
     return segment_status(error);
 }
 
 /* From here on the next message of any of them rings. */
-static void arm(struct selection *selection)
+static mpsc_status arm(struct selection *selection)
 {
     unsigned news = bell_take(&selection->bell);
+    mpsc_status status = news & OS_BELL_DEAF ? listen(selection) : MPSC_OK;
     for (size_t i = 0; i < selection->count; i++) {
         struct handle *handle = handle_of(selection, i);
         if (news & BELL_DEATHS)
@@ -79,6 +76,7 @@ static void arm(struct selection *selection)
         condvar_arm(&handle->segment->header->arrived);
     }
     os_barrier_all();
+    return status;
 }
 
 static void say_blocked(const struct selection *selection, uint64_t since)
@@ -94,20 +92,32 @@ static mpsc_status sleep_once(struct selection *selection)
     uint64_t now = os_now();
     if (now >= selection->deadline)
         return MPSC_TIMEOUT;
-    arm(selection);
+    mpsc_status status = arm(selection);
     if (choose(selection))
         return MPSC_OK;
+    if (status)
+        return status;
     uint64_t until =
         selection->deadline - now > WAIT_BOUND ? now + WAIT_BOUND : selection->deadline;
     /* Handlers run while it sleeps, and at no moment before: none is missed. */
-    int error = os_bell_wait(&selection->bell.os, until, &selection->before);
-    return error == -EINTR ? MPSC_INTERRUPTED : HANDLE_AGAIN;
+    switch (os_bell_wait(&selection->bell.os, until, &selection->before)) {
+    case 0:
+    case -ETIMEDOUT:
+        return HANDLE_AGAIN;
+    case -EINTR:
+        return MPSC_INTERRUPTED;
+    case -ENOMEM:
+        return MPSC_NO_MEMORY;
+    default:
+        return MPSC_DENIED; /* the program closed our descriptors */
+    }
 }
 
 static mpsc_status sleep_until_chosen(struct selection *selection)
 {
     os_signals_hold(&selection->before);
-    mpsc_status status = listen(selection);
+    int error = bell_open_for_call(&selection->bell);
+    mpsc_status status = error ? segment_status(error) : listen(selection);
     say_blocked(selection, os_now());
     if (!status)
         status = HANDLE_AGAIN;
@@ -117,8 +127,8 @@ static mpsc_status sleep_until_chosen(struct selection *selection)
             status = MPSC_OK;
     }
     say_blocked(selection, 0);
-    if (selection->listening)
-        bell_close(&selection->bell);
+    if (!error)
+        bell_close_after_call(&selection->bell);
     os_signals_release(&selection->before);
     return status;
 }

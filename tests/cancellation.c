@@ -136,8 +136,41 @@ static void lives_private(struct life *life)
         mpsc_receiver_close(life->rx);
     }
     SAYS(MPSC_OK, mpsc_channel(sizeof(int), &life->tx, &life->rx));
+    life->at = "mpsc_len";
+    assert_int_equal(mpsc_len(life->rx), 0);
     mpsc_receiver_close(life->rx);
     mpsc_sender_close(life->tx);
+}
+
+/* It comes to a cancellation point itself. */
+static void is_destroyed(void *message, size_t length, void *context)
+{
+    (void)message, (void)length;
+    pthread_testcancel();
+    ++*(int *)context;
+}
+
+static void lives_by_objects(struct life *life)
+{
+    int count = 0, value = FIRST;
+    mpsc_options options = options_of(sizeof(int), MPSC_UNBOUNDED);
+    options.destroy = is_destroyed;
+    options.context = &count;
+    SAYS(MPSC_OK, mpsc_channel_with(&options, &life->tx, &life->rx));
+    mpsc_sender *other = clone_of(life->tx);
+    mpsc_status status;
+    for (int i = 0; i < 3; i++)
+        SAYS(MPSC_OK, mpsc_send(life->tx, &value, sizeof value));
+    void *loan = mpsc_loan(life->tx, sizeof value, &status);
+    assert_lent(loan, status);
+    SAYS(MPSC_OK, mpsc_send(other, &value, sizeof value));
+    life->at = "mpsc_receiver_close, destroying";
+    mpsc_receiver_close(life->rx);
+    assert_int_equal(count, 3);
+    life->at = "the last mpsc_sender_close, destroying";
+    mpsc_sender_close(other);
+    mpsc_sender_close(life->tx);
+    assert_int_equal(count, 4);
 }
 
 static void *lives_cancelled(void *argument)
@@ -145,6 +178,7 @@ static void *lives_cancelled(void *argument)
     struct life *life = argument;
     pthread_cancel(pthread_self());
     lives_private(life);
+    lives_by_objects(life);
     lives_named(life);
     lives_durable(life);
     life->at = NULL;

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 
 /* ------------------------------------------------------------------ polling */
@@ -124,7 +125,7 @@ static void asked_for_once_and_late(void)
     e = ends_open(sizeof(int), 4);
     send_int(e.tx, 1);
     fd = rx_fd(e.rx);
-    assert_true(readable(fd));
+    wait_readable(fd);
     expect_int(e.rx, 1);
     expect_nothing(e.rx, fd);
     ends_close(e);
@@ -363,7 +364,8 @@ static void a_disconnect_ends_when_somebody_comes(void)
 
 struct victim {
     struct steps steps;
-    atomic_int ready;
+    atomic_int ready, step;
+    const char *name;
     mpsc_sender *tx;
     mpsc_receiver *rx;
     int value;
@@ -521,13 +523,14 @@ static void stopped_at_any_instruction_it_hides_nobody(enum mode mode)
 static int receives_in_steps(void *argument)
 {
     struct victim *victim = argument;
-    int value = -1;
-    mpsc_sender_close(victim->tx);
-    wait_for(&victim->ready);                               /* the seat is free */
+    int value = -1, fd = rx_fd(victim->rx);
     assert_status(try_int(victim->rx, &value), MPSC_EMPTY); /* it has the seat, and the ring */
     steps_begin(&victim->steps);
     mpsc_status status = try_int(victim->rx, &value);
-    steps_end(&victim->steps, status);
+    atomic_store(&victim->steps.done, 1);
+    if (status != MPSC_EMPTY)
+        assert_status(status, MPSC_OK);
+    wait_readable(fd);
     return 0;
 }
 
@@ -536,29 +539,19 @@ static int receives_in_steps(void *argument)
 static bool comes_after(unsigned long instructions)
 {
     struct victim *victim = shared_memory(sizeof *victim);
-    struct ends e = ends_open(sizeof(int), 4);
-    int fd = dup(rx_fd(e.rx)), status;
+    const char *name = channel_name();
+    mpsc_sender *tx = open_tx(name, sizeof(int), 4);
     bool inside = true;
-    *victim = (struct victim){.tx = e.tx, .rx = e.rx};
-    victim->steps.result = -1;
-    worker w = worker_start(PROCESSES, receives_in_steps, victim);
-    mpsc_receiver_close(e.rx);
-    atomic_store(&victim->ready, 1);
-    assert_int_equal(waitpid(worker_pid(w), &status, 0), worker_pid(w));
-    if (!WIFSTOPPED(status) || !atomic_load(&victim->steps.ready))
-        harness_skip("this process may not trace its children");
+    victim->rx = open_rx(name, sizeof(int), 4); /* nobody has received: the child takes the seat */
+    worker w = steps_start(&victim->steps, receives_in_steps, victim);
     for (unsigned long i = 0; i < instructions && inside; i++)
         inside = steps_next(&victim->steps, w);
-    send_int(e.tx, 1);
-    send_int(e.tx, 2);
-    if (inside) {
-        steps_let_go(w);
-        wait_for(&victim->steps.done);
-    }
-    wait_readable(fd);
-    steps_kill(w);
-    mpsc_sender_close(e.tx);
-    close(fd);
+    send_int(tx, 1);
+    send_int(tx, 2);
+    steps_let_go(w);
+    assert_int_equal(worker_join(w), 0);
+    mpsc_receiver_close(victim->rx);
+    mpsc_sender_close(tx);
     return inside;
 }
 
@@ -566,7 +559,6 @@ static void what_comes_while_one_looks_is_told(enum mode mode)
 {
     unsigned long step, at = stride_begin(&step);
     (void)mode;
-    steps_must_be_instructions();
     while (comes_after(at))
         at += step;
 }
@@ -598,6 +590,127 @@ static void a_slow_death_is_found_out(void)
     assert_status(poll_int(e.rx, fd, &value), MPSC_DISCONNECTED);
     os_close(locked);
     mpsc_receiver_close(e.rx);
+}
+
+/* ------------------------------------------------------------------ names and memory */
+
+/* The kernel forgets whom to tell when a file loses its last name, one at a time for each way that it was
+ * opened by. */
+static int opens_and_sends(void *argument)
+{
+    struct victim *victim = argument;
+    mpsc_sender *tx = open_tx((const char *)victim->name, sizeof(int), 16);
+    mpsc_sender *more = clone_of(tx);
+    atomic_store(&victim->ready, 1);
+    step_wait(&victim->step, 1);
+    send_int(tx, 1);
+    mpsc_sender_close(tx);
+    step_wait(&victim->step, 2);
+    send_int(more, 2);
+    mpsc_sender_close(more);
+    return 0;
+}
+
+static void a_name_that_goes_takes_nothing_along(enum mode mode)
+{
+    for (int created = 0; created < 2; created++) {
+        struct victim *victim = shared_memory(sizeof *victim);
+        const char *name = channel_name();
+        mpsc_receiver *rx = NULL;
+        int value;
+        victim->name = name;
+        if (created)
+            rx = open_rx(name, sizeof(int), 16);
+        worker w = worker_start(mode, opens_and_sends, victim);
+        wait_for(&victim->ready);
+        if (!created)
+            rx = open_rx(name, sizeof(int), 16);
+        int fd = rx_fd(rx);
+        assert_status(try_int(rx, &value), MPSC_EMPTY);
+        assert_status(mpsc_unlink(name), MPSC_OK);
+        step_to(&victim->step, 1);
+        poll_expect(rx, fd, 1);
+        assert_status(try_int(rx, &value), MPSC_EMPTY);
+        step_to(&victim->step, 2);
+        poll_expect(rx, fd, 2);
+        assert_status(poll_int(rx, fd, &value), MPSC_DISCONNECTED);
+        assert_int_equal(worker_join(w), 0);
+        mpsc_receiver_close(rx);
+    }
+}
+
+/* Its creator has gone as well, which is one of those ways. */
+static void a_creator_that_goes_takes_nothing_along(enum mode mode)
+{
+    struct victim *victim = shared_memory(sizeof *victim);
+    const char *name = channel_name();
+    int value;
+    (void)mode;
+    victim->name = name;
+    worker w = worker_start(PROCESSES, opens_and_sends, victim);
+    wait_for(&victim->ready);
+    mpsc_receiver *rx = open_rx(name, sizeof(int), 16);
+    mpsc_sender *tx = open_tx(name, sizeof(int), 16);
+    int fd = rx_fd(rx);
+    assert_status(mpsc_unlink(name), MPSC_OK);
+    step_to(&victim->step, 1);
+    poll_expect(rx, fd, 1);
+    step_to(&victim->step, 2);
+    poll_expect(rx, fd, 2);
+    assert_int_equal(worker_join(w), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_status(try_int(rx, &value), MPSC_EMPTY);
+        send_int(tx, i);
+        poll_expect(rx, fd, i);
+    }
+    mpsc_sender_close(tx);
+    assert_status(poll_int(rx, fd, &value), MPSC_DISCONNECTED);
+    mpsc_receiver_close(rx);
+}
+
+/* From memory that is locked nothing is taken away. */
+static void a_program_that_locks_its_memory_rings(void)
+{
+    if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
+        harness_skip("memory cannot be locked here");
+    struct ends e = ends_open(sizeof(int), 4);
+    int fd = rx_fd(e.rx);
+    for (int i = 0; i < 3; i++) {
+        expect_nothing(e.rx, fd);
+        send_int(e.tx, i);
+        poll_expect(e.rx, fd, i);
+    }
+    ends_close(e);
+    assert_int_equal(munlockall(), 0);
+}
+
+/* What the program opened in their place is not ours. */
+static int closes_all_descriptors(void *argument)
+{
+    (void)argument;
+    struct ends e = ends_open(sizeof(int), 4);
+    int value, first = rx_fd(e.rx), ends[2], count = 0;
+    int others[16];
+    (void)tx_fd(e.tx);
+    for (int fd = 3; fd < first + 64; fd++)
+        close(fd);
+    while (count < 14) {
+        assert_int_equal(pipe(ends), 0);
+        others[count++] = ends[0];
+        others[count++] = ends[1];
+    }
+    assert_status(try_int(e.rx, &value), MPSC_EMPTY);
+    send_int(e.tx, 1);
+    expect_int(e.rx, 1);
+    ends_close(e);
+    while (count > 0)
+        assert_int_equal(close(others[--count]), 0);
+    return 0;
+}
+
+static void descriptors_that_were_closed_are_not_ours(enum mode mode)
+{
+    assert_int_equal(worker_join(worker_start(mode, closes_all_descriptors, NULL)), 0);
 }
 
 /* ------------------------------------------------------------------ what it costs a sender */
@@ -677,6 +790,44 @@ static void a_child_polls_what_it_inherited(enum mode mode)
     }
 }
 
+static int polls_for_room(void *argument)
+{
+    struct victim *victim = argument;
+    int fd = tx_fd(victim->tx), two[2] = {8, 9};
+    mpsc_receiver_close(victim->rx);
+    wait_for(&victim->ready);
+    /* Room for one is none for this: it finds nothing, and waits anew. */
+    assert_status(mpsc_try_send(victim->tx, two, sizeof two), MPSC_FULL);
+    step_to(&victim->step, 1);
+    wait_readable(fd);
+    assert_status(mpsc_try_send(victim->tx, two, sizeof two), MPSC_OK);
+    mpsc_sender_close(victim->tx);
+    return 0;
+}
+
+/* An inherited sender is one more, and what one of them was told the other hears as well. */
+static void a_child_s_sender_hears_for_itself(enum mode mode)
+{
+    struct victim *victim = shared_memory(sizeof *victim);
+    struct ends e = ends_open(sizeof(int), 4);
+    int fd = tx_fd(e.tx);
+    (void)mode;
+    for (int i = 0; i < 4; i++)
+        send_int(e.tx, i);
+    *victim = (struct victim){.tx = e.tx, .rx = e.rx};
+    worker w = worker_start(PROCESSES, polls_for_room, victim);
+    assert_status(mpsc_try_send(e.tx, &(int){9}, sizeof(int)), MPSC_FULL);
+    expect_int(e.rx, 0);
+    atomic_store(&victim->ready, 1);
+    step_wait(&victim->step, 1);
+    wait_readable(fd);
+    assert_status(mpsc_try_send(e.tx, &(int){4}, sizeof(int)), MPSC_OK);
+    expect_int(e.rx, 1);
+    expect_int(e.rx, 2);
+    assert_int_equal(worker_join(w), 0);
+    ends_close(e);
+}
+
 static int asks_in_vain(void *argument)
 {
     int fd = -1;
@@ -691,6 +842,8 @@ static void it_needs_the_seat(enum mode mode)
     int value;
     (void)mode;
     assert_status(try_int(e.rx, &value), MPSC_EMPTY);
+    assert_int_equal(worker_join(worker_start(PROCESSES, asks_in_vain, e.rx)), 0);
+    (void)rx_fd(e.rx); /* nor does it help to have inherited one */
     assert_int_equal(worker_join(worker_start(PROCESSES, asks_in_vain, e.rx)), 0);
     ends_close(e);
 }
@@ -832,8 +985,13 @@ int main(void)
         TEST_PROCESSES(stopped_at_any_instruction_it_hides_nobody),
         TEST_PROCESSES(what_comes_while_one_looks_is_told),
         TEST(a_slow_death_is_found_out),
+        TEST_BOTH(a_name_that_goes_takes_nothing_along),
+        TEST_PROCESSES(a_creator_that_goes_takes_nothing_along),
+        TEST(a_program_that_locks_its_memory_rings),
+        TEST_PROCESSES(descriptors_that_were_closed_are_not_ours),
         TEST_PROCESSES(no_system_call_while_it_is_readable),
         TEST_PROCESSES(a_child_polls_what_it_inherited),
+        TEST_PROCESSES(a_child_s_sender_hears_for_itself),
         TEST_PROCESSES(it_needs_the_seat),
         TEST(readable_while_there_is_room),
         TEST_BOTH(a_loop_that_sends_finds_all_room),

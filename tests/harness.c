@@ -87,6 +87,12 @@ unsigned long scaled(unsigned long n)
     return result ? result : 1;
 }
 
+bool thorough(void)
+{
+    const char *text = getenv("MPSC_TEST_THOROUGH");
+    return text && strcmp(text, "1") == 0;
+}
+
 uint64_t now_ns(void)
 {
     struct timespec now;

@@ -150,12 +150,18 @@ bool is_readable(int fd)
     return poll(&pollable, 1, 0) == 1;
 }
 
+bool becomes_readable(int fd)
+{
+    pollfd pollable = {fd, POLLIN, 0};
+    return poll(&pollable, 1, 10000) == 1;
+}
+
 void descriptors_and_select()
 {
     auto [numbers, number] = mpsc::sync_channel<int>(1);
     auto [jobs, work] = mpsc::channel<job>();
     CHECK(!is_readable(number.fd()));
-    CHECK(is_readable(numbers.fd()));
+    CHECK(becomes_readable(numbers.fd()));
     CHECK(mpsc::select_for(1ms, number, work).status() == MPSC_TIMEOUT);
     CHECK(jobs.send({1, 1}));
     CHECK(mpsc::select(number, work).value() == 1);

@@ -254,8 +254,8 @@ static void a_death_wakes(enum mode mode)
     wait_for(&sleeper->ready);
     atomic_store(&sleeper->ready, 0);
     mpsc_sender_close(sleeper->field.tx[1]);
-    worker chooser = worker_start(THREADS, chooses, sleeper);
     sleeper->nanoseconds = MPSC_FOREVER;
+    worker chooser = worker_start(THREADS, chooses, sleeper);
     assert_int_equal(kill(worker_pid(w), SIGKILL), 0);
     assert_int_equal(worker_join(w), 128 + SIGKILL);
     assert_int_equal(worker_join(chooser), 1);
@@ -296,7 +296,7 @@ static uint64_t spent_by(pid_t pid)
     return (uint64_t)time.tv_sec * SECONDS + (uint64_t)time.tv_nsec;
 }
 
-/* A hundredth of the time would be 3 ms; polling takes all of it. */
+/* Not a tenth of the time; polling takes all of it. */
 static void one_who_sleeps_costs_nothing(enum mode mode)
 {
     worker w;

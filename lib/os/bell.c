@@ -4,13 +4,14 @@
  *
  * Ringing is a change of the object that leaves it as it was: memory is taken from a page that has
  * none. It needs the mapping alone, no descriptor that could have become a stranger's, and costs a
- * system call. What makes it readable is inotify, which knows the object whether it has a name or not;
- * IN_CLOSE_WRITE comes when the last mapping and descriptor of an opening are gone, so also when a process
+ * system call. What makes it readable is inotify, which knows the object whether it has a name or not, but
+ * forgets it when it loses its last name (and says so: IN_IGNORED). IN_CLOSE_WRITE comes when the last mapping and descriptor of an opening are gone, so also when a process
  * is killed. Both, and an alarm, stand behind an epoll descriptor: the one that is given to others.
  */
 #include "os.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -67,6 +68,16 @@ void os_bell_close(struct os_bell *bell)
     os_close(bell->alarm);
 }
 
+void os_bell_replace(struct os_bell *bell, const struct os_bell *other)
+{
+    os_close(bell->rung);
+    os_close(bell->alarm);
+    syscall(SYS_dup3, other->pollable, bell->pollable, O_CLOEXEC);
+    os_close(other->pollable);
+    bell->rung = other->rung;
+    bell->alarm = other->alarm;
+}
+
 int os_bell_listen(const struct os_bell *bell, int fd)
 {
     char path[40];
@@ -89,6 +100,15 @@ static long read_all(int fd, void *buffer, size_t size)
     return syscall(SYS_read, fd, buffer, size);
 }
 
+static unsigned news_of(uint32_t event)
+{
+    if (event & IN_Q_OVERFLOW) /* those that were lost may have been of any kind */
+        return OS_BELL_RANG | OS_BELL_LEFT | OS_BELL_DEAF;
+    if (event & IN_IGNORED)
+        return OS_BELL_DEAF;
+    return event & IN_CLOSE_WRITE ? OS_BELL_LEFT : OS_BELL_RANG;
+}
+
 /* Equal events in a row are one, so there are few. */
 static unsigned read_rung(const struct os_bell *bell)
 {
@@ -99,8 +119,7 @@ static unsigned read_rung(const struct os_bell *bell)
         for (long at = 0; at < size;) {
             struct inotify_event event;
             memcpy(&event, buffer + at, sizeof event);
-            /* Where events were lost, one may have been of that kind. */
-            news |= event.mask & (IN_CLOSE_WRITE | IN_Q_OVERFLOW) ? OS_BELL_LEFT : OS_BELL_RANG;
+            news |= news_of(event.mask);
             at += (long)(sizeof event + event.len);
         }
     return news;
@@ -138,7 +157,11 @@ void os_bell_alarm(const struct os_bell *bell, uint64_t nanoseconds)
 
 bool os_bell_ring(void *page)
 {
-    return madvise(page, os_page_size(), MADV_REMOVE) == 0;
+    size_t size = os_page_size();
+    if (madvise(page, size, MADV_REMOVE) == 0)
+        return true;
+    /* Of memory that is locked nothing is taken; this page is nothing that must be in memory. */
+    return errno == EINVAL && munlock(page, size) == 0 && madvise(page, size, MADV_REMOVE) == 0;
 }
 
 int os_bell_wait(const struct os_bell *bell, uint64_t deadline, const struct os_signals *signals)
@@ -154,5 +177,7 @@ int os_bell_wait(const struct os_bell *bell, uint64_t deadline, const struct os_
     long result = syscall(SYS_ppoll, &pollable, 1, &time, signals->mask, (size_t)(_NSIG / 8));
     if (result < 0)
         return -errno;
+    if (pollable.revents & POLLNVAL)
+        return -EBADF;
     return result == 0 ? -ETIMEDOUT : 0;
 }

@@ -115,9 +115,12 @@ struct os_bell {
 #define OS_BELL_RANG 1u  /* somebody rang, or changed the object otherwise */
 #define OS_BELL_LEFT 2u  /* an opening of it is closed, perhaps by a death; its locks end thereafter */
 #define OS_BELL_ALARM 4u /* the alarm's time has come */
+#define OS_BELL_DEAF 8u  /* it listens no more to an object: listen anew. A name of that was removed */
 
 int os_bell_open(struct os_bell *bell);
 void os_bell_close(struct os_bell *bell);
+/* `bell` becomes `other`, under its own number. */
+void os_bell_replace(struct os_bell *bell, const struct os_bell *other);
 /* From now on it rings for the object behind `fd`, too. */
 int os_bell_listen(const struct os_bell *bell, int fd);
 /* What came since it was asked last, of the bits above. It is not readable then. */

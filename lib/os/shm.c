@@ -163,9 +163,10 @@ int os_shm_status(const char *name, struct os_file *status)
 
 int os_read_at(int fd, void *buffer, size_t size, uint64_t offset)
 {
-    ssize_t got;
+    long got;
+    /* Not the C library's pread, which is a cancellation point. */
     do
-        got = pread(fd, buffer, size, (off_t)offset);
+        got = syscall(SYS_pread64, fd, buffer, size, (off_t)offset);
     while (got < 0 && errno == EINTR);
     if (got < 0)
         return -errno;
