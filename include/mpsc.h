@@ -195,8 +195,8 @@ MPSC_MUST_USE mpsc_status mpsc_sync_channel(size_t message_size, size_t bound, m
  *      options.destroy = drop;
  *
  * It is called for each message that is still queued when the receiver is closed, by that call; and for
- * those that senders put in at that very moment, when the last handle is closed. It may use other
- * channels, not this one. A send that failed leaves the object with the caller; after one that succeeded
+ * those that are behind a loan which is out, or that senders put in at that very moment, when the last handle is
+ * closed. It may use other channels, not this one, and runs with cancellation disabled. A send that failed leaves the object with the caller; after one that succeeded
  * it is the channel's, then the receiver's. Handles that are open when the process exits leave all to
  * the system.
  *
@@ -430,17 +430,19 @@ MPSC_MUST_USE mpsc_status mpsc_select(mpsc_receiver *const *receivers, size_t co
  * MPSC_EMPTY; from then on it is not readable until something comes. So it serves a level-triggered loop
  * that takes one message each time, and an edge-triggered one that drains.
  *
- * It may be readable with nothing there, for a moment after a message was taken by a blocking call and
- * when a process has come or gone: the receive then says MPSC_EMPTY. Senders make one system call for it
- * when they find that the receiver was at MPSC_EMPTY, and none otherwise.
+ * It may be readable with nothing there: now and then within some seconds after a process or a handle has come
+ * or gone, when the channel has grown or shrunk, and when a message was taken by a blocking call or another
+ * sender's descriptor was rung for. The receive then says MPSC_EMPTY. Senders make one system call for it when
+ * they find that the receiver was at MPSC_EMPTY, and none otherwise.
  *
- * The descriptor is the handle's: do not read or close it; it ends with the handle. A forked child has it
- * with the inherited handle. Taking it takes the seat, as the first receive does. A rendezvous' mpsc_try_send
- * does not take polling for waiting.
+ * The descriptor is the handle's: do not read or close it, and take it out of the loop before the handle is
+ * closed. A forked child has one of its own, of the same number, for the handle that it inherits. Asking for
+ * it takes the seat, as the first receive does. A rendezvous' mpsc_try_send does not take polling for waiting.
+ * After closefrom() it is closed like any other, and after setuid() a new one may be refused.
  *
  * BUSY: another process receives. LIMIT: no descriptor left, or no inotify instance
  * (fs.inotify.max_user_instances, 128 for a user by default). DENIED: the library's descriptor was closed,
- * or /proc is not mounted. NO_MEMORY. CORRUPT. OS: this system has no inotify.
+ * the segment is not this user's any more, or /proc is not mounted. NO_MEMORY. CORRUPT. OS: this system has no inotify.
  */
 MPSC_MUST_USE mpsc_status mpsc_receiver_fd(mpsc_receiver *rx, int *fd);
 
