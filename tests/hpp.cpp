@@ -212,6 +212,34 @@ void owners_by_threads()
     CHECK(counted::alive == 1);
 }
 
+struct base {
+    virtual ~base() = default;
+};
+
+struct derived : base {
+    static inline int alive = 0;
+    derived()
+    {
+        alive++;
+    }
+    ~derived() override
+    {
+        alive--;
+    }
+    derived(const derived &) = delete;
+};
+
+void owners_of_derived_objects()
+{
+    auto [tx, rx] = mpsc::owned_channel<base>(1);
+    auto one = std::make_unique<derived>(), other = std::make_unique<derived>();
+    CHECK(tx.try_send(std::move(one)));
+    CHECK(tx.try_send(std::move(other)).status() == MPSC_FULL);
+    CHECK(other && derived::alive == 2);
+    rx.close();
+    CHECK(derived::alive == 1);
+}
+
 void another_size_stays_queued()
 {
     auto [tx, rx] = mpsc::channel<int>();
@@ -231,6 +259,7 @@ int main()
     moved_from_and_disconnected();
     descriptors_and_select();
     owners_by_threads();
+    owners_of_derived_objects();
     another_size_stays_queued();
     return failures ? 1 : 0;
 }

@@ -5,6 +5,7 @@
 #include "possessions.h"
 #include "together.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -386,6 +387,51 @@ static uint64_t send_until(const struct ends *ends, mpsc_status expected)
 }
 
 /* A bounded channel has all its room from the start; an unbounded one grows into what there is. */
+static mpsc_status try_one(mpsc_receiver *rx)
+{
+    int value;
+    return mpsc_try_recv(rx, &value, sizeof value, NULL);
+}
+
+/* A channel that has grown would give way to a small ring, for which there is no memory. Trying that in vain
+ * is no news. */
+static int rests_where_all_is_full(void *unused)
+{
+    static char junk[65536];
+    struct ends e;
+    int fd;
+    (void)unused;
+    if (!namespace_shm("size=1m"))
+        return NOT_PERMITTED;
+    e = ends_open(sizeof(int), MPSC_UNBOUNDED);
+    for (int i = 0; i < 2000; i++)
+        send_int(e.tx, i);
+    for (int i = 0; i < 2000; i++)
+        expect_int(e.rx, i);
+    int file = open("/dev/shm/junk", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    for (size_t size = sizeof junk; size > 0; size /= 2)
+        while (write(file, junk, size) > 0)
+            continue;
+    close(file);
+    assert_status(mpsc_receiver_fd(e.rx, &fd), MPSC_OK);
+    uint64_t end = now_ns() + 300 * MILLISECONDS; /* it rests after a tenth of a second */
+    unsigned told = 0;
+    while (now_ns() < end) {
+        struct pollfd pollable = {.fd = fd, .events = POLLIN};
+        if (poll(&pollable, 1, 10) == 1)
+            told++;
+        assert_status(try_one(e.rx), MPSC_EMPTY);
+    }
+    assert_in_range(told, 0, 20);
+    ends_close(e);
+    return unlink("/dev/shm/junk");
+}
+
+static void a_full_system_is_no_news(void)
+{
+    namespace_run(rests_where_all_is_full, NULL);
+}
+
 static int fills_a_mebibyte(void *unused)
 {
     struct ends ends = {NULL, NULL};
@@ -821,6 +867,7 @@ static void without_the_folder_the_system_says_why(void)
 int main(void)
 {
     static const struct test tests[] = {
+        TEST(a_full_system_is_no_news),
         TEST(a_new_channel_needs_room),
         TEST(a_channel_is_good_to_the_last_page),
         TEST(a_child_needs_room),

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* mpsc_channel_with: objects sent between the threads of one process. Each has one owner at any time, and
  * ends once, whoever leaves first; other processes have no part in it. */
+#include "layout.h"
 #include "together.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -302,6 +304,38 @@ static void an_orphan_is_replaced(enum mode mode)
     mpsc_receiver_close(guest.rx);
 }
 
+/* ------------------------------------------------------------------ damage */
+
+static void poke(const char *name, size_t offset, const void *word, size_t size)
+{
+    int fd = open(channel_path(name), O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, word, size, (off_t)offset), (ssize_t)size);
+    close(fd);
+}
+
+/* Its only ring is closed, and followed by itself: neither a receive nor a close goes round for ever. */
+static void a_circle_of_rings_ends(void)
+{
+    const char *name = channel_name();
+    mpsc_options options = pointers(MPSC_UNBOUNDED);
+    uint64_t closed = RING_CLOSED;
+    uint32_t next = 1;
+    mpsc_sender *tx;
+    mpsc_receiver *rx;
+    struct object *object;
+    assert_status(mpsc_open_sender(name, &options, &tx), MPSC_OK);
+    assert_status(mpsc_open_receiver(name, &options, &rx), MPSC_OK);
+    assert_status(mpsc_try_recv(rx, &object, sizeof object, NULL), MPSC_EMPTY);
+    poke(name, offsetof(struct header, rings) + offsetof(struct ring_words, tail), &closed,
+         sizeof closed);
+    poke(name, offsetof(struct header, rings) + offsetof(struct ring_words, next), &next,
+         sizeof next);
+    assert_status(mpsc_try_recv(rx, &object, sizeof object, NULL), MPSC_CORRUPT);
+    mpsc_receiver_close(rx);
+    mpsc_sender_close(tx);
+}
+
 /* ------------------------------------------------------------------ options */
 
 static void options_of_private_channels(void)
@@ -363,6 +397,7 @@ int main(void)
         TEST(what_is_destroyed_may_be_channels),
         TEST_PROCESSES(other_processes_have_no_part),
         TEST_PROCESSES(an_orphan_is_replaced),
+        TEST(a_circle_of_rings_ends),
         TEST(options_of_private_channels),
         TEST(what_destroys_must_agree),
     };

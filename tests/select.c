@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* mpsc_select: any number of receivers at once, the ready one named, none starved by a busy one, asleep
  * while there is none. (Senders killed in the middle of telling it: tests/event_loop.c.) */
+#include "possessions.h"
 #include "together.h"
 
 #include <signal.h>
+#include <sys/wait.h>
 #include <time.h>
 
 enum { MANY = 300 };
@@ -311,6 +313,26 @@ static void one_who_sleeps_costs_nothing(enum mode mode)
     sleeper_end(sleeper);
 }
 
+/* Another thread forks while one is asleep in it: the child has none of what that one sleeps on. */
+static void a_fork_takes_nothing_along(enum mode mode)
+{
+    worker w;
+    int status;
+    unsigned before = possessions_now().descriptors;
+    struct sleeper *sleeper = sleeper_new(THREADS, 3, &w);
+    (void)mode;
+    pid_t child = fork();
+    if (child == 0) {
+        field_close(&sleeper->field);
+        _exit(possessions_now().descriptors == before ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    send_int(sleeper->field.tx[0], 1);
+    assert_int_equal(worker_join(w), 0);
+    sleeper_end(sleeper);
+}
+
 static void as_many_as_there_are(enum mode mode)
 {
     worker w;
@@ -409,6 +431,7 @@ int main(void)
         TEST_PROCESSES(a_death_wakes),
         TEST_BOTH(a_handler_interrupts),
         TEST_PROCESSES(one_who_sleeps_costs_nothing),
+        TEST_THREADS(a_fork_takes_nothing_along),
         TEST_BOTH(as_many_as_there_are),
         TEST_BOTH(queues_are_drained),
         TEST_BOTH(rendezvous_are_met),
