@@ -31,7 +31,7 @@
 
 enum {
     POINTS = 6,
-    POINTS_THOROUGH = 16,
+    POINTS_THOROUGH = 12,
     PAIRS = 5,
     PAIRS_EXHAUSTIVE = 600,
     VISITS = 4,
