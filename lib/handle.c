@@ -41,6 +41,7 @@ bool handle_side_gone(struct handle *handle, enum side side)
     if (registry_is_durable(&segment->registry) ||
         registry_present(&segment->registry, side == SIDE_SENDER ? OWNER_SENDER : OWNER_RECEIVER))
         return false;
+    handle->looked = 0; /* until that is told of, it is to be found out again each time */
     attachment_reap(handle);
     return true;
 }
