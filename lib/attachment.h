@@ -25,8 +25,8 @@ struct handle {
     uint64_t opened;    /* a receiver: the seat's word when it was opened, be it by a parent */
     uint64_t looked;    /* when it was last asked who lives */
     struct wait_vigil vigil;
-    struct bell *bell;    /* of the descriptor that was asked for; NULL: none was */
-    uint64_t selected;    /* a receiver: when it was last the one of several */
+    struct bell *bell;        /* of the descriptor that was asked for; NULL: none was */
+    uint64_t selected;        /* a receiver: when it was last the one of several */
     unsigned child_index;     /* for the child that fork is making, */
     mpsc_status child_status; /* likewise */
     /* Makes it idle: on a new channel, or in a child, whatever its thread did in the parent. */

@@ -88,6 +88,7 @@ int bell_listen(const struct bell *bell, const struct registry *registry)
 void bell_renew(struct bell *bell, const struct registry *registry)
 {
     struct bell own;
+    bell->fresh = true; /* the parent armed it, if anybody did */
     if (!registry_has_descriptor(registry) || bell_open(&own) != 0)
         return;
     if (bell_listen(&own, registry) != 0) {
@@ -96,6 +97,7 @@ void bell_renew(struct bell *bell, const struct registry *registry)
     }
     os_bell_replace(&bell->os, &own.os);
     bell->vigil = 0;
+    bell->deaf = false;
     bell_raise(bell);
 }
 
@@ -130,7 +132,9 @@ bool bell_settle(struct bell *bell, const struct registry *registry, struct cond
     /* With nothing taken, whoever saw it armed is still to ring. */
     if (!*news && !bell->fresh && condvar_armed(condvar))
         return false;
-    if (*news & OS_BELL_DEAF && bell_listen(bell, registry) != 0)
+    if (bell->deaf || *news & OS_BELL_DEAF)
+        bell->deaf = bell_listen(bell, registry) != 0;
+    if (bell->deaf)
         os_bell_alarm(&bell->os, DEAF_VIGIL);
     condvar_arm(condvar);
     os_barrier_all();

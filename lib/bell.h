@@ -17,6 +17,7 @@ struct bell {
     uint64_t vigil; /* how long until one looks again whether somebody has died; 0: one need not */
     bool fresh;     /* what armed the condition variable was not us */
     bool raised;    /* by ourselves */
+    bool deaf;      /* to its channel, and it could not listen anew so far */
     struct bell *next; /* of those that are made for one call */
 };
 

@@ -205,18 +205,12 @@ static mpsc_status settle(mpsc_sender *tx, mpsc_status status, struct claim *cla
     if (!tx->handle.bell || status == MPSC_DISCONNECTED ||
         !handle_settle(&tx->handle, &header_of(tx)->room))
         return status;
-    enum ring_result result = claim_once(tx, claim);
-    if (result == RING_FULL && no_room(tx, status) != MPSC_DISCONNECTED)
+    struct waiting waiting = {.tx = tx, .claim = claim};
+    mpsc_status found = attempt_claim(&waiting);
+    if (found == HANDLE_AGAIN)
         return status;
     bell_raise(tx->handle.bell);
-    switch (result) {
-    case RING_OK:
-        return MPSC_OK;
-    case RING_FULL:
-        return MPSC_DISCONNECTED;
-    default:
-        return MPSC_CORRUPT;
-    }
+    return found;
 }
 
 /* Only while a receiver waits, and the message is its answer. */

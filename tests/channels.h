@@ -110,6 +110,13 @@ static inline uint64_t chance(uint64_t *state)
     return *state * UINT64_C(0x2545f4914f6cdd1d) >> 16;
 }
 
+/* For less than so many turns of a loop: what it delays meets others at another step each time. */
+static inline void dawdle(uint64_t *state, uint64_t most)
+{
+    for (uint64_t turns = chance(state) % most; turns > 0; turns--)
+        atomic_signal_fence(memory_order_seq_cst);
+}
+
 /* ------------------------------------------------------------------ flags */
 
 static inline bool flag_is_set(void *flag)

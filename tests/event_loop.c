@@ -219,28 +219,6 @@ static void a_rendezvous_is_polled_too(enum mode mode)
 
 /* ------------------------------------------------------------------ nobody misses anything */
 
-struct source {
-    enum mode mode;
-    mpsc_sender *tx;
-    uint64_t seed;
-    int number, count;
-};
-
-/* In bursts, so that the receiver comes to the end of the queue at every step of a send. */
-static int sends_in_bursts(void *argument)
-{
-    const struct source *source = argument;
-    uint64_t state = source->seed;
-    for (int i = 0; i < source->count; i++) {
-        send_int(source->tx, source->number << 24 | i);
-        if (chance(&state) % 8 == 0)
-            for (uint64_t pause = chance(&state) % 4000; pause > 0; pause--)
-                atomic_signal_fence(memory_order_seq_cst);
-    }
-    mpsc_sender_close(source->tx);
-    return 0;
-}
-
 enum { SOURCES = 3 };
 
 struct crowd {
@@ -256,7 +234,7 @@ static void crowd_start(struct crowd *crowd, enum mode mode, size_t bound)
     crowd->rx = e.rx;
     for (int i = 0; i < SOURCES; i++) {
         crowd->source[i] =
-            (struct source){mode, clone_of(e.tx), (uint64_t)i + 1, i, (int)scaled(30000)};
+            (struct source){clone_of(e.tx), (uint64_t)i + 1, i << 24, (int)scaled(30000)};
         crowd->worker[i] = worker_start(mode, sends_in_bursts, &crowd->source[i]);
         copy_close_sender(mode, crowd->source[i].tx);
     }
@@ -446,28 +424,35 @@ static bool killed_after(unsigned long instructions, bool by_fd)
     return inside;
 }
 
-/* Another offset in each run. */
-static unsigned long stride_begin(unsigned long *step)
+static bool killed_polled(unsigned long instructions)
+{
+    return killed_after(instructions, true);
+}
+
+static bool killed_selected(unsigned long instructions)
+{
+    return killed_after(instructions, false);
+}
+
+/* After every so many instructions, while that is inside the call; another offset in each run. */
+static void at_a_stride(bool (*is_inside)(unsigned long))
 {
     harness_timeout(120);
-    *step = 1 + 600 / scaled(100);
-    return now_ns() / 1000 % *step;
+    unsigned long step = 1 + 600 / scaled(100), at = now_ns() / 1000 % step;
+    while (is_inside(at))
+        at += step;
 }
 
 static void killed_at_any_instruction_a_poll_hears_of_it(enum mode mode)
 {
-    unsigned long step, at = stride_begin(&step);
     (void)mode;
-    while (killed_after(at, true))
-        at += step;
+    at_a_stride(killed_polled);
 }
 
 static void killed_at_any_instruction_a_select_hears_of_it(enum mode mode)
 {
-    unsigned long step, at = stride_begin(&step);
     (void)mode;
-    while (killed_after(at, false))
-        at += step;
+    at_a_stride(killed_selected);
 }
 
 /* Polls until that one has come. */
@@ -512,10 +497,8 @@ static bool stopped_after(unsigned long instructions)
 
 static void stopped_at_any_instruction_it_hides_nobody(enum mode mode)
 {
-    unsigned long step, at = stride_begin(&step);
     (void)mode;
-    while (stopped_after(at))
-        at += step;
+    at_a_stride(stopped_after);
 }
 
 /* ------------------------------------------------------------------ what comes while one looks */
@@ -557,10 +540,8 @@ static bool comes_after(unsigned long instructions)
 
 static void what_comes_while_one_looks_is_told(enum mode mode)
 {
-    unsigned long step, at = stride_begin(&step);
     (void)mode;
-    while (comes_after(at))
-        at += step;
+    at_a_stride(comes_after);
 }
 
 /* ------------------------------------------------------------------ a death that is slow */
@@ -895,8 +876,7 @@ static int takes_all_by_and_by(void *argument)
     mpsc_sender_close(victim->tx);
     MPSC_FOR_EACH (int, value, victim->rx) {
         assert_int_equal(value, victim->value++);
-        for (uint64_t pause = chance(&state) % 500; pause > 0; pause--)
-            atomic_signal_fence(memory_order_seq_cst);
+        dawdle(&state, 500);
     }
     mpsc_receiver_close(victim->rx);
     return victim->value == (int)scaled(50000) ? 0 : 1;

@@ -93,6 +93,15 @@ bool thorough(void)
     return text && strcmp(text, "1") == 0;
 }
 
+uint64_t processor_time(pid_t pid)
+{
+    clockid_t clock;
+    struct timespec time;
+    assert_int_equal(clock_getcpuclockid(pid, &clock), 0);
+    assert_int_equal(clock_gettime(clock, &time), 0);
+    return (uint64_t)time.tv_sec * SECONDS + (uint64_t)time.tv_nsec;
+}
+
 uint64_t now_ns(void)
 {
     struct timespec now;

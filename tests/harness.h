@@ -109,6 +109,9 @@ uint64_t after_seconds(double seconds);
 /* Looks until `p(argument)` is true; fails the test after 10 seconds (times the scale). */
 void wait_until(bool (*p)(void *), void *argument);
 
+/* Nanoseconds of the processors that a process has used. */
+uint64_t processor_time(pid_t pid);
+
 /* True while that thread sleeps in the kernel. */
 bool sleeping(pid_t pid, pid_t tid);
 

@@ -6,7 +6,6 @@
 
 #include <signal.h>
 #include <sys/wait.h>
-#include <time.h>
 
 enum { MANY = 300 };
 
@@ -289,25 +288,16 @@ static void a_handler_interrupts(enum mode mode)
     }
 }
 
-static uint64_t spent_by(pid_t pid)
-{
-    clockid_t clock;
-    struct timespec time;
-    assert_int_equal(clock_getcpuclockid(pid, &clock), 0);
-    assert_int_equal(clock_gettime(clock, &time), 0);
-    return (uint64_t)time.tv_sec * SECONDS + (uint64_t)time.tv_nsec;
-}
-
 /* Not a tenth of the time; polling takes all of it. */
 static void one_who_sleeps_costs_nothing(enum mode mode)
 {
     worker w;
     (void)mode;
     struct sleeper *sleeper = sleeper_new(PROCESSES, 10, &w);
-    uint64_t before = spent_by(worker_pid(w)), start = now_ns();
+    uint64_t before = processor_time(worker_pid(w)), start = now_ns();
     while (now_ns() - start < 300 * MILLISECONDS)
         usleep(10000);
-    assert_in_range(spent_by(worker_pid(w)) - before, 0, (now_ns() - start) / 10);
+    assert_in_range(processor_time(worker_pid(w)) - before, 0, (now_ns() - start) / 10);
     send_int(sleeper->field.tx[9], 1);
     assert_int_equal(worker_join(w), 9);
     sleeper_end(sleeper);
@@ -347,26 +337,6 @@ static void as_many_as_there_are(enum mode mode)
 
 enum { SOURCES = 3 };
 
-struct source {
-    enum mode mode;
-    mpsc_sender *tx;
-    uint64_t state;
-    int count;
-};
-
-static int sends_in_bursts(void *argument)
-{
-    struct source *source = argument;
-    for (int i = 0; i < source->count; i++) {
-        send_int(source->tx, i);
-        if (chance(&source->state) % 8 == 0)
-            for (uint64_t pause = chance(&source->state) % 4000; pause > 0; pause--)
-                atomic_signal_fence(memory_order_seq_cst);
-    }
-    mpsc_sender_close(source->tx);
-    return 0;
-}
-
 static void all_of_several_queues_come(enum mode mode, size_t bound)
 {
     struct field field;
@@ -376,7 +346,7 @@ static void all_of_several_queues_come(enum mode mode, size_t bound)
     bool ended[SOURCES] = {false};
     field_open(&field, SOURCES, bound);
     for (int i = 0; i < SOURCES; i++) {
-        sources[i] = (struct source){mode, field.tx[i], (uint64_t)i + 1, count};
+        sources[i] = (struct source){field.tx[i], (uint64_t)i + 1, 0, count};
         workers[i] = worker_start(mode, sends_in_bursts, &sources[i]);
         copy_close_sender(mode, field.tx[i]);
     }

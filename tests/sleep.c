@@ -343,15 +343,6 @@ static void long_message_that_timed_out_leaves_no_trace(void)
 
 /* ------------------------------------------------------------------ the cost of waiting */
 
-static uint64_t processor_time(pid_t pid)
-{
-    clockid_t clock;
-    struct timespec time;
-    assert_int_equal(clock_getcpuclockid(pid, &clock), 0);
-    assert_int_equal(clock_gettime(clock, &time), 0);
-    return (uint64_t)time.tv_sec * SECONDS + (uint64_t)time.tv_nsec;
-}
-
 /* The most that one of them spends in a second. */
 static uint64_t most_spent(struct blocked *const *b, int *which)
 {

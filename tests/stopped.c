@@ -133,13 +133,8 @@ static struct waiter *waiter_start(int (*body)(void))
 static uint64_t spent(struct waiter *const *waiters, unsigned count)
 {
     uint64_t sum = 0;
-    for (unsigned i = 0; i < count; i++) {
-        clockid_t clock;
-        struct timespec time;
-        assert_int_equal(clock_getcpuclockid(worker_pid(waiters[i]->worker), &clock), 0);
-        assert_int_equal(clock_gettime(clock, &time), 0);
-        sum += (uint64_t)time.tv_sec * SECONDS + (uint64_t)time.tv_nsec;
-    }
+    for (unsigned i = 0; i < count; i++)
+        sum += processor_time(worker_pid(waiters[i]->worker));
     return sum;
 }
 

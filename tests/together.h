@@ -100,6 +100,27 @@ static inline void expect_silence(mpsc_receiver *rx)
                   MPSC_TIMEOUT);
 }
 
+/* ---- a source of numbers, in bursts: the receiver comes to the end of the queue at every step of a send */
+
+struct source {
+    mpsc_sender *tx; /* closed at the end */
+    uint64_t seed;
+    int first, count;
+};
+
+static inline int sends_in_bursts(void *argument)
+{
+    const struct source *source = (const struct source *)argument;
+    uint64_t state = source->seed;
+    for (int i = 0; i < source->count; i++) {
+        send_int(source->tx, source->first + i);
+        if (chance(&state) % 8 == 0)
+            dawdle(&state, 4000);
+    }
+    mpsc_sender_close(source->tx);
+    return 0;
+}
+
 /* ---- statistics */
 
 static inline mpsc_stats stats_of(const char *name)
