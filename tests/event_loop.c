@@ -740,9 +740,10 @@ static void no_system_call_while_it_is_readable(enum mode mode)
 static int receives_by_its_copy(void *argument)
 {
     struct victim *victim = argument;
-    int fd = rx_fd(victim->rx), value;
+    int value;
     mpsc_sender_close(victim->tx);
     wait_for(&victim->ready); /* the seat is free */
+    int fd = rx_fd(victim->rx);
     /* The parent's message, and those of after the fork. */
     for (int i = 0; i < 10; i++)
         poll_expect(victim->rx, fd, i);
