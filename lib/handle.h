@@ -45,6 +45,14 @@ static inline uint64_t handle_owner(const struct handle *handle)
     return owner_word(handle->kind, registry->slot, registry->generation);
 }
 
+/* So many messages went through it, for whoever inspects. */
+static inline void handle_count(const struct handle *handle, uint64_t messages)
+{
+    _Atomic uint64_t *count = &handle->endpoint->messages;
+    uint64_t before = atomic_load_explicit(count, memory_order_relaxed);
+    atomic_store_explicit(count, before + messages, memory_order_relaxed);
+}
+
 /* Waits until `attempt`, called with the wait's context, says anything but HANDLE_AGAIN. */
 enum { HANDLE_AGAIN = -1 };
 mpsc_status handle_wait(struct handle *handle, struct wait *wait, mpsc_status (*attempt)(void *));

@@ -15,10 +15,9 @@
 
 struct mpsc_receiver {
     struct handle handle;
-    struct ring ring; /* a copy: the oldest */
-    bool seated;      /* nobody else can have the seat while we live */
-    uint64_t head;    /* where we take next; the seat's holder alone moves it */
-    uint64_t received;
+    struct ring ring;               /* a copy: the oldest */
+    bool seated;                    /* nobody else can have the seat while we live */
+    uint64_t head;                  /* where we take next; the seat's holder alone moves it */
     uint64_t rests_at, rests_since; /* a position where nothing was, since when */
     unsigned passed;                /* rings, since one last looked for a message */
     bool held_up;                   /* a message may be there, and another thread is in the way */
@@ -43,7 +42,6 @@ static void reset(struct handle *handle)
     mpsc_receiver *rx = (mpsc_receiver *)handle;
     rx->ring = handle->segment->ring;
     rx->seated = false;
-    rx->received = 0;
     rx->peeked = NULL;
 }
 
@@ -92,7 +90,7 @@ size_t mpsc_capacity(const mpsc_receiver *rx)
 
 /* ---- looking */
 
-static void pass(mpsc_receiver *rx, uint64_t cells)
+CPU_PATH void pass(mpsc_receiver *rx, uint64_t cells)
 {
     ring_take(&rx->ring, &rx->head, cells);
     condvar_notify_room(header_of(rx));
@@ -322,7 +320,7 @@ static mpsc_status look_long(mpsc_receiver *rx, uint64_t nanoseconds)
 }
 
 /* The next message, still at the head, into rx->item. */
-static inline mpsc_status next(mpsc_receiver *rx, uint64_t nanoseconds)
+static mpsc_status next(mpsc_receiver *rx, uint64_t nanoseconds)
 {
     mpsc_status status = handle_usable(&rx->handle);
     if (!status && !rx->seated)
@@ -376,26 +374,25 @@ mpsc_status mpsc_receiver_fd(mpsc_receiver *rx, int *fd)
 /* ---- taking */
 
 /* A rendezvous' sender may withdraw until the mark: false, it did. */
-static inline bool mark(mpsc_receiver *rx)
+static bool mark(mpsc_receiver *rx)
 {
     return !handle_is_rendezvous(&rx->handle) || rx->item.taken || ring_mark(&rx->ring, rx->head);
 }
 
-static inline void take(mpsc_receiver *rx, uint64_t messages, uint64_t cells)
+CPU_PATH void take(mpsc_receiver *rx, uint64_t messages, uint64_t cells)
 {
     _Atomic uint64_t *all = &header_of(rx)->received;
     uint64_t received = atomic_load_explicit(all, memory_order_relaxed);
     atomic_store_explicit(all, received + messages, memory_order_relaxed);
-    rx->received += messages;
-    atomic_store_explicit(&rx->handle.endpoint->messages, rx->received, memory_order_relaxed);
+    handle_count(&rx->handle, messages);
     pass(rx, cells);
 }
 
 /* What a message may be: at most as long as the buffer, or exactly. */
 enum fit { FIT_LOOSE, FIT_EXACT };
 
-static inline mpsc_status receive(mpsc_receiver *rx, void *buffer, size_t size, enum fit fit,
-                                  size_t *length, uint64_t nanoseconds)
+CPU_ASIDE mpsc_status receive(mpsc_receiver *rx, void *buffer, size_t size, enum fit fit,
+                              size_t *length, uint64_t nanoseconds)
 {
     if (!rx || (!buffer && size) || rx->peeked)
         return MPSC_INVALID;
@@ -412,32 +409,57 @@ static inline mpsc_status receive(mpsc_receiver *rx, void *buffer, size_t size, 
         }
     } while (!mark(rx));
     size_t taken = (size_t)rx->item.length;
-    if (taken)
-        memcpy(buffer, ring_payload(&rx->ring, rx->head, taken), taken);
+    ring_copy(buffer, ring_payload(&rx->ring, rx->head, taken), taken);
     take(rx, 1, rx->item.cells);
     if (length)
         *length = taken;
     return MPSC_OK;
 }
 
+/* The way of nearly all messages: the next one is there. False: nothing was done, and `receive` looks
+ * at all that may be. */
+CPU_PATH bool receive_at_once(mpsc_receiver *rx, void *buffer, size_t size, enum fit fit,
+                              size_t *length)
+{
+    struct ring_item item;
+    if (!rx || !buffer || rx->peeked || !rx->seated || handle_usable(&rx->handle) ||
+        handle_is_rendezvous(&rx->handle) || ring_look(&rx->ring, rx->head, &item) != RING_OK ||
+        item.length > size || (fit == FIT_EXACT && item.length != size))
+        return false;
+    size_t taken = (size_t)item.length;
+    ring_copy(buffer, ring_payload(&rx->ring, rx->head, taken), taken);
+    take(rx, 1, item.cells);
+    if (length)
+        *length = taken;
+    return true;
+}
+
 mpsc_status mpsc_recv(mpsc_receiver *rx, void *buffer, size_t size, size_t *length)
 {
+    if (receive_at_once(rx, buffer, size, FIT_LOOSE, length))
+        return MPSC_OK;
     return receive(rx, buffer, size, FIT_LOOSE, length, MPSC_FOREVER);
 }
 
 mpsc_status mpsc_try_recv(mpsc_receiver *rx, void *buffer, size_t size, size_t *length)
 {
+    if (receive_at_once(rx, buffer, size, FIT_LOOSE, length))
+        return MPSC_OK;
     return receive(rx, buffer, size, FIT_LOOSE, length, WAIT_NEVER);
 }
 
 mpsc_status mpsc_recv_timeout(mpsc_receiver *rx, void *buffer, size_t size, size_t *length,
                               uint64_t nanoseconds)
 {
+    if (receive_at_once(rx, buffer, size, FIT_LOOSE, length))
+        return MPSC_OK;
     return receive(rx, buffer, size, FIT_LOOSE, length, handle_time(nanoseconds));
 }
 
 mpsc_status mpsc_recv_exact(mpsc_receiver *rx, void *buffer, size_t size, uint64_t nanoseconds)
 {
+    if (receive_at_once(rx, buffer, size, FIT_EXACT, NULL))
+        return MPSC_OK;
     return receive(rx, buffer, size, FIT_EXACT, NULL, handle_time_or_none(nanoseconds));
 }
 
@@ -446,9 +468,8 @@ mpsc_status mpsc_recv_exact(mpsc_receiver *rx, void *buffer, size_t size, uint64
 static void copy_out(const mpsc_receiver *rx, uint64_t position, struct iovec *buffer)
 {
     buffer->iov_len = (size_t)rx->item.length;
-    if (buffer->iov_len)
-        memcpy(buffer->iov_base, ring_payload(&rx->ring, position, rx->item.length),
-               buffer->iov_len);
+    ring_copy(buffer->iov_base, ring_payload(&rx->ring, position, rx->item.length),
+              buffer->iov_len);
 }
 
 /* The message at the head, and those that stand right behind it. */

@@ -1,50 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "ring.h"
 
-enum kind { KIND_MESSAGE = 0, KIND_VOID = 1, KIND_TAKEN = 2 };
-enum { KIND_BITS = 2 };
-
-/* ---- stamps */
-
-static uint64_t stamp_lap(const struct ring *ring, uint64_t position)
-{
-    return ((position >> ring->lap_shift) + 1) << (ring->length_bits + KIND_BITS);
-}
-
-static uint64_t stamp_of(const struct ring *ring, uint64_t position, enum kind kind,
-                         uint64_t length)
-{
-    return stamp_lap(ring, position) | (uint64_t)kind << ring->length_bits | length;
-}
-
-static _Atomic uint64_t *stamp_at(const struct ring *ring, uint64_t position)
-{
-    void *at = ring->stamps + (ring_index(ring, position) << ring->stamp_shift);
-    return at;
-}
-
-static bool stamp_is_of(const struct ring *ring, uint64_t stamp, uint64_t position)
-{
-    return (stamp ^ stamp_lap(ring, position)) >> (ring->length_bits + KIND_BITS) == 0;
-}
-
-static enum kind stamp_kind(const struct ring *ring, uint64_t stamp)
-{
-    return (enum kind)(stamp >> ring->length_bits & 3);
-}
-
-static uint64_t stamp_length(const struct ring *ring, uint64_t stamp)
-{
-    return stamp & ((UINT64_C(1) << ring->length_bits) - 1);
-}
-
-/* PAIR commit: the payload is written before its stamp (ring_commit, ring_cancel -> ring_look) */
-static void stamp_store(const struct ring *ring, uint64_t position, enum kind kind, uint64_t length)
-{
-    atomic_store_explicit(stamp_at(ring, position), stamp_of(ring, position, kind, length),
-                          memory_order_release);
-}
-
 /* ---- binding */
 
 struct ring ring_unbound(const struct geometry *geometry, unsigned number)
@@ -97,15 +53,6 @@ const char *ring_check(const struct ring_words *words, const _Atomic uint64_t *h
 }
 
 /* ---- the sender's side */
-
-/* PAIR intent: see ring.h. The cells first: a reader that sees this position sees these cells; one
- * that sees them with the position before sees that one's stamp as well. */
-static void intent_store(struct intent *intent, uint64_t position, uint64_t cells)
-{
-    if (atomic_load_explicit(&intent->cells, memory_order_relaxed) != cells)
-        atomic_store_explicit(&intent->cells, cells, memory_order_release);
-    atomic_store_explicit(&intent->position, position, memory_order_release);
-}
 
 bool intent_covers(const struct intent *intent, uint64_t position)
 {
@@ -166,15 +113,11 @@ enum ring_result ring_claim(const struct ring *ring, struct intent *intent, uint
                 intent_none(intent);
             return result;
         }
-        intent_store(intent, tail, cells);
-        *withdrew = true;
-        /* PAIR claim: the intent is stored before the tail moves, so whoever sees the tail past a
-         * cell sees the intent that covers it (ring_claim -> ring_claimed) */
-        if (atomic_compare_exchange_weak_explicit(&ring->words->tail, &tail, tail + cells,
-                                                  memory_order_acq_rel, memory_order_relaxed)) {
+        if (ring_claim_at(ring, intent, cells, &tail)) {
             *position = tail;
             return RING_OK;
         }
+        *withdrew = true;
     }
 }
 
@@ -200,18 +143,9 @@ bool ring_close(struct ring_words *words, uint64_t tail)
                                                    memory_order_acq_rel, memory_order_relaxed);
 }
 
-void ring_commit(const struct ring *ring, uint64_t position, uint64_t cells, uint64_t length)
-{
-    uint64_t needed = ring_cells(ring, length);
-    /* The rest first: once the message is taken, the receiver looks there. */
-    if (needed < cells)
-        stamp_store(ring, position + needed, KIND_VOID, cells - needed);
-    stamp_store(ring, position, KIND_MESSAGE, length);
-}
-
 void ring_cancel(const struct ring *ring, uint64_t position, uint64_t cells)
 {
-    stamp_store(ring, position, KIND_VOID, cells);
+    stamp_store(ring, position, STAMP_VOID, cells);
 }
 
 /* ---- the receiver's side */
@@ -222,29 +156,22 @@ enum ring_result ring_judge(const struct ring *ring, uint64_t stamp, uint64_t po
     if (!stamp_is_of(ring, stamp, position))
         return RING_HOLE;
     uint64_t length = stamp_length(ring, stamp);
-    enum kind kind = stamp_kind(ring, stamp);
-    if (kind == KIND_VOID) {
+    enum stamp_kind kind = stamp_kind_of(ring, stamp);
+    if (kind == STAMP_VOID) {
         item->cells = length;
         return length - 1 < ring->limit ? RING_VOID : RING_CORRUPT;
     }
-    if (length > ring->max_length || kind > KIND_TAKEN)
+    if (length > ring->max_length || kind > STAMP_TAKEN)
         return RING_CORRUPT;
     item->length = length;
     item->cells = ring_cells(ring, length);
-    item->taken = kind == KIND_TAKEN;
+    item->taken = kind == STAMP_TAKEN;
     return item->cells <= ring->limit ? RING_OK : RING_CORRUPT;
-}
-
-enum ring_result ring_look(const struct ring *ring, uint64_t position, struct ring_item *item)
-{
-    /* PAIR commit: see stamp_store */
-    uint64_t stamp = atomic_load_explicit(stamp_at(ring, position), memory_order_acquire);
-    return ring_judge(ring, stamp, position, item);
 }
 
 enum ring_result ring_claimed(const struct ring *ring, uint64_t position)
 {
-    /* PAIR claim: see ring_claim */
+    /* PAIR claim: see ring_claim_at */
     uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_acquire);
     uint64_t claimed = tail & ~RING_CLOSED;
     /* One that is linked and not opened yet has a tail of an earlier life. */
@@ -253,13 +180,6 @@ enum ring_result ring_claimed(const struct ring *ring, uint64_t position)
     if (claimed == position)
         return RING_EMPTY;
     return claimed - position <= ring->limit ? RING_HOLE : RING_CORRUPT;
-}
-
-void ring_take(const struct ring *ring, uint64_t *head, uint64_t cells)
-{
-    *head += cells;
-    /* PAIR head: see ring_head */
-    atomic_store_explicit(ring->head, *head, memory_order_release);
 }
 
 bool ring_skip(const struct ring *ring, uint64_t *head)
@@ -273,13 +193,13 @@ bool ring_skip(const struct ring *ring, uint64_t *head)
 
 /* ---- rendezvous */
 
-static bool stamp_change(const struct ring *ring, uint64_t position, enum kind to)
+static bool stamp_change(const struct ring *ring, uint64_t position, enum stamp_kind to)
 {
     _Atomic uint64_t *at = stamp_at(ring, position);
     uint64_t stamp = atomic_load_explicit(at, memory_order_relaxed);
-    if (!stamp_is_of(ring, stamp, position) || stamp_kind(ring, stamp) != KIND_MESSAGE)
+    if (!stamp_is_of(ring, stamp, position) || stamp_kind_of(ring, stamp) != STAMP_MESSAGE)
         return false;
-    uint64_t length = to == KIND_VOID ? 1 : stamp_length(ring, stamp);
+    uint64_t length = to == STAMP_VOID ? 1 : stamp_length(ring, stamp);
     /* PAIR mark: one of ring_mark and ring_withdraw wins. What the sender wrote stays visible to
      * whoever sees the mark. */
     return atomic_compare_exchange_strong_explicit(at, &stamp, stamp_of(ring, position, to, length),
@@ -289,12 +209,12 @@ static bool stamp_change(const struct ring *ring, uint64_t position, enum kind t
 bool ring_mark(const struct ring *ring, uint64_t position)
 {
     /* PAIR mark: see stamp_change */
-    return stamp_change(ring, position, KIND_TAKEN);
+    return stamp_change(ring, position, STAMP_TAKEN);
 }
 
 bool ring_withdraw(const struct ring *ring, uint64_t position)
 {
-    return stamp_change(ring, position, KIND_VOID);
+    return stamp_change(ring, position, STAMP_VOID);
 }
 
 /* ---- looking */

@@ -19,8 +19,10 @@
 #include "geometry.h"
 #include "layout.h"
 #include "map.h"
+#include "os/cpu.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 /* Of one process; a copy for each handle. */
 struct ring {
@@ -104,13 +106,150 @@ static inline unsigned char *ring_payload(const struct ring *ring, uint64_t posi
     return ring->cells + ring_index(ring, position) * ring->stride;
 }
 
+/* ---- stamps */
+
+enum stamp_kind { STAMP_MESSAGE = 0, STAMP_VOID = 1, STAMP_TAKEN = 2 };
+enum { STAMP_KIND_BITS = 2 };
+
+static inline uint64_t stamp_lap(const struct ring *ring, uint64_t position)
+{
+    return ((position >> ring->lap_shift) + 1) << (ring->length_bits + STAMP_KIND_BITS);
+}
+
+static inline uint64_t stamp_of(const struct ring *ring, uint64_t position, enum stamp_kind kind,
+                                uint64_t length)
+{
+    return stamp_lap(ring, position) | (uint64_t)kind << ring->length_bits | length;
+}
+
+static inline _Atomic uint64_t *stamp_at(const struct ring *ring, uint64_t position)
+{
+    void *at = ring->stamps + (ring_index(ring, position) << ring->stamp_shift);
+    return at;
+}
+
+static inline bool stamp_is_of(const struct ring *ring, uint64_t stamp, uint64_t position)
+{
+    return (stamp ^ stamp_lap(ring, position)) >> (ring->length_bits + STAMP_KIND_BITS) == 0;
+}
+
+static inline enum stamp_kind stamp_kind_of(const struct ring *ring, uint64_t stamp)
+{
+    return (enum stamp_kind)(stamp >> ring->length_bits & 3);
+}
+
+static inline uint64_t stamp_length(const struct ring *ring, uint64_t stamp)
+{
+    return stamp & ((UINT64_C(1) << ring->length_bits) - 1);
+}
+
+/* PAIR commit: the payload is written before its stamp (ring_commit, ring_cancel -> ring_look) */
+static inline void stamp_store(const struct ring *ring, uint64_t position, enum stamp_kind kind,
+                               uint64_t length)
+{
+    atomic_store_explicit(stamp_at(ring, position), stamp_of(ring, position, kind, length),
+                          memory_order_release);
+}
+
+/* ---- intents */
+
+#define INTENT_NONE UINT64_MAX
+
+/* PAIR intent: whoever sees the new intent sees the stamp of the one before (intent_store, intent_none
+ * -> recover_hole, by registry_covered). */
+static inline void intent_none(struct intent *intent)
+{
+    atomic_store_explicit(&intent->position, INTENT_NONE, memory_order_release);
+}
+
+/* The cells first: a reader that sees this position sees these cells; one that sees them with the
+ * position before sees that one's stamp as well. */
+static inline void intent_store(struct intent *intent, uint64_t position, uint64_t cells)
+{
+    /* PAIR intent: see intent_none */
+    if (atomic_load_explicit(&intent->cells, memory_order_relaxed) != cells)
+        atomic_store_explicit(&intent->cells, cells, memory_order_release);
+    atomic_store_explicit(&intent->position, position, memory_order_release);
+}
+
+bool intent_covers(const struct intent *intent, uint64_t position);
+
+/* A message into the ring or out of it; the buffer may be NULL for one of 0 bytes. */
+CPU_PATH void ring_copy(void *to, const void *from, size_t length)
+{
+    if (length == LAYOUT_SMALL)
+        memcpy(to, from, LAYOUT_SMALL); /* what most send, without a call */
+    else if (length)
+        memcpy(to, from, length);
+}
+
+/* ---- the sender's side */
+
+/*
+ * Fetches the lines that will be written in a moment, while the processor has this message to write:
+ * their copy is the receiver's, of the lap before, and a claim waits for all that was written. No line
+ * is taken from a receiver that may still read it. Measured between two cores, one sender: 8 bytes
+ * 57 million messages/s, 19 without; 64 bytes 15, 9 without.
+ */
+CPU_PATH void ring_fetch(const struct ring *ring, uint64_t position, uint64_t end)
+{
+    enum { AHEAD = 8, CELLS_AHEAD = 4, LINE = 64, MOST = 4 * LINE };
+    if (position + 2 * AHEAD > end)
+        return;
+    cpu_fetch_to_write(stamp_at(ring, position + AHEAD));
+    if (ring->small)
+        return;
+    const unsigned char *cell =
+        ring->cells + ring_index(ring, position + CELLS_AHEAD) * ring->stride;
+    for (uint64_t at = 0; at < ring->stride && at < MOST; at += LINE)
+        cpu_fetch_to_write(cell + at);
+}
+
+/* One attempt, where there is room. False: the tail is elsewhere, and the intent is shown in vain. */
+CPU_PATH bool ring_claim_at(const struct ring *ring, struct intent *intent, uint64_t cells,
+                            uint64_t *tail)
+{
+    intent_store(intent, *tail, cells);
+    /* PAIR claim: the intent is stored before the tail moves, so whoever sees the tail past a cell
+     * sees the intent that covers it (ring_claim_at -> ring_claimed) */
+    return atomic_compare_exchange_weak_explicit(&ring->words->tail, tail, *tail + cells,
+                                                 memory_order_acq_rel, memory_order_relaxed);
+}
+
 /* Claims `cells`. `*end` is the end of the room, as it was seen last; 0 is good. RING_FULL, RING_ENDED:
  * nothing is claimed, and `*withdrew` says whether an intent was shown for a moment: look for a
  * sleeping receiver then. */
 enum ring_result ring_claim(const struct ring *ring, struct intent *intent, uint64_t cells,
                             uint64_t *end, uint64_t *position, bool *withdrew);
+
+/* Claims one cell, if that needs no second look: the room seen last has not ended, and nobody else is
+ * faster. False: nothing is claimed, `*withdrew` as above. */
+CPU_PATH bool ring_claim_at_once(const struct ring *ring, struct intent *intent, uint64_t end,
+                                 uint64_t *position, bool *withdrew)
+{
+    *withdrew = false;
+    *position = atomic_load_explicit(&ring->words->tail, memory_order_relaxed);
+    if (*position >= end)
+        return false;
+    ring_fetch(ring, *position, end);
+    if (ring_claim_at(ring, intent, 1, position))
+        return true;
+    *withdrew = true;
+    intent_none(intent);
+    return false;
+}
+
 /* Publishes what was claimed as a message; the cells that it does not need become void. */
-void ring_commit(const struct ring *ring, uint64_t position, uint64_t cells, uint64_t length);
+CPU_PATH void ring_commit(const struct ring *ring, uint64_t position, uint64_t cells,
+                          uint64_t length)
+{
+    uint64_t needed = ring_cells(ring, length);
+    /* The rest first: once the message is taken, the receiver looks there. */
+    if (needed < cells)
+        stamp_store(ring, position + needed, STAMP_VOID, cells - needed);
+    stamp_store(ring, position, STAMP_MESSAGE, length);
+}
+
 /* Publishes what was claimed as nothing. */
 void ring_cancel(const struct ring *ring, uint64_t position, uint64_t cells);
 /* Cells that can be claimed in front of `end`, the end of the room as it was last seen. */
@@ -118,16 +257,37 @@ uint64_t ring_free(const struct ring *ring, uint64_t end);
 /* Is there room for `cells`, as far as one can see? Or is it closed? */
 bool ring_room(const struct ring *ring, uint64_t cells);
 
-/* What is at the head, or at any position that is not taken yet. RING_OK: a message, in `item`.
- * RING_VOID: `item->cells` to pass. Does not look at the tail: RING_HOLE may also mean empty. */
-enum ring_result ring_look(const struct ring *ring, uint64_t position, struct ring_item *item);
-/* The same of a stamp that was read. */
+/* ---- the receiver's side */
+
+/* What a stamp that was read says of its position, but that a claim may be without. RING_OK: a message,
+ * in `item`. RING_VOID: `item->cells` to pass. */
 enum ring_result ring_judge(const struct ring *ring, uint64_t stamp, uint64_t position,
                             struct ring_item *item);
+
+/* What is at the head, or at any position that is not taken yet. Does not look at the tail: RING_HOLE
+ * may also mean empty. */
+CPU_PATH enum ring_result ring_look(const struct ring *ring, uint64_t position,
+                                    struct ring_item *item)
+{
+    /* PAIR commit: see stamp_store */
+    uint64_t stamp = atomic_load_explicit(stamp_at(ring, position), memory_order_acquire);
+    uint64_t length = stamp ^ stamp_of(ring, position, STAMP_MESSAGE, 0);
+    if (length > ring->message_size)
+        return ring_judge(ring, stamp, position, item);
+    *item = (struct ring_item){.length = length, .cells = 1};
+    return RING_OK;
+}
+
 /* Whether a position without a stamp is claimed: RING_HOLE, RING_EMPTY, RING_ENDED or RING_CORRUPT. */
 enum ring_result ring_claimed(const struct ring *ring, uint64_t position);
 /* Moves the head past what was copied or passed: the acknowledgement. */
-void ring_take(const struct ring *ring, uint64_t *head, uint64_t cells);
+CPU_PATH void ring_take(const struct ring *ring, uint64_t *head, uint64_t cells)
+{
+    *head += cells;
+    /* PAIR head: see ring_head */
+    atomic_store_explicit(ring->head, *head, memory_order_release);
+}
+
 /* Skips one dead cell, if no stamp has come meanwhile. */
 bool ring_skip(const struct ring *ring, uint64_t *head);
 
@@ -147,18 +307,5 @@ static inline uint64_t ring_head(const struct ring *ring)
 
 /* Committed messages between head and tail; bounded by the number of cells. */
 uint64_t ring_count(const struct ring *ring);
-
-/* ---- intents */
-
-#define INTENT_NONE UINT64_MAX
-
-/* PAIR intent: whoever sees the new intent sees the stamp of the one before (ring_claim, intent_none
- * -> recover_hole, by registry_covered). */
-static inline void intent_none(struct intent *intent)
-{
-    atomic_store_explicit(&intent->position, INTENT_NONE, memory_order_release);
-}
-
-bool intent_covers(const struct intent *intent, uint64_t position);
 
 #endif

@@ -20,7 +20,6 @@ struct mpsc_sender {
     struct ring ring; /* a copy: the newest, as far as it knows */
     uint64_t room;    /* the end of the room in it, as last seen */
     uint64_t end;     /* behind the last message that was sent */
-    uint64_t sent;
     /* The loan that is out. */
     void *loan;
     size_t loan_length;
@@ -43,7 +42,7 @@ static void reset(struct handle *handle)
 {
     mpsc_sender *tx = (mpsc_sender *)handle;
     tx->ring = handle->segment->ring;
-    tx->room = tx->end = tx->sent = 0;
+    tx->room = tx->end = 0;
     tx->loan = NULL;
 }
 
@@ -157,14 +156,19 @@ mpsc_status mpsc_flush(mpsc_sender *tx, uint64_t nanoseconds)
 
 /* ---- claim */
 
+/* The receiver may be asleep over a hole that an intent seemed to cover for a moment. */
+static inline void tell_if_withdrew(const mpsc_sender *tx, bool withdrew)
+{
+    if (withdrew)
+        condvar_notify_arrived(header_of(tx));
+}
+
 static enum ring_result claim_once(mpsc_sender *tx, struct claim *claim)
 {
     bool withdrew;
     enum ring_result result = ring_claim(&tx->ring, &tx->handle.endpoint->intent, claim->cells,
                                          &tx->room, &claim->position, &withdrew);
-    /* The receiver may be asleep over a hole that the intent seemed to cover for a moment. */
-    if (result != RING_OK && withdrew)
-        condvar_notify_arrived(header_of(tx));
+    tell_if_withdrew(tx, result != RING_OK && withdrew);
     return result;
 }
 
@@ -274,23 +278,23 @@ static bool is_unbounded(const mpsc_sender *tx)
     return geometry_is_unbounded(&tx->handle.segment->geometry);
 }
 
-static mpsc_status claim_ended(mpsc_sender *tx, uint64_t nanoseconds, struct claim *claim)
+static mpsc_status claim_without_room(mpsc_sender *tx, enum ring_result result,
+                                      uint64_t nanoseconds, struct claim *claim)
 {
-    return is_unbounded(tx) ? claim_growing(tx, nanoseconds, claim) : MPSC_CORRUPT;
-}
-
-static mpsc_status claim_full(mpsc_sender *tx, uint64_t nanoseconds, struct claim *claim)
-{
+    if (result != RING_FULL && result != RING_ENDED)
+        return MPSC_CORRUPT;
     if (is_unbounded(tx))
         return claim_growing(tx, nanoseconds, claim);
+    if (result == RING_ENDED)
+        return MPSC_CORRUPT;
     if (nanoseconds == WAIT_NEVER)
         return settle(tx, MPSC_FULL, claim);
     mpsc_status status = claim_waiting(tx, nanoseconds, claim);
     return status == MPSC_TIMEOUT ? settle(tx, status, claim) : status;
 }
 
-static inline mpsc_status claim_cells(mpsc_sender *tx, size_t length, uint64_t nanoseconds,
-                                      struct claim *claim)
+static mpsc_status claim_cells(mpsc_sender *tx, size_t length, uint64_t nanoseconds,
+                               struct claim *claim)
 {
     if (length > tx->ring.max_length)
         return MPSC_TOO_BIG;
@@ -299,16 +303,8 @@ static inline mpsc_status claim_cells(mpsc_sender *tx, size_t length, uint64_t n
         return MPSC_DISCONNECTED;
     if (nanoseconds == WAIT_NEVER && handle_is_rendezvous(&tx->handle))
         return claim_offered(tx, claim);
-    switch (claim_once(tx, claim)) {
-    case RING_OK:
-        return MPSC_OK;
-    case RING_FULL:
-        return claim_full(tx, nanoseconds, claim);
-    case RING_ENDED:
-        return claim_ended(tx, nanoseconds, claim);
-    default:
-        return MPSC_CORRUPT;
-    }
+    enum ring_result result = claim_once(tx, claim);
+    return result == RING_OK ? MPSC_OK : claim_without_room(tx, result, nanoseconds, claim);
 }
 
 /* ---- descriptors */
@@ -333,15 +329,14 @@ mpsc_status mpsc_sender_fd(mpsc_sender *tx, int *fd)
 /* ---- commit */
 
 /* So many messages, the last of which ends in front of `end`. */
-static inline void committed(mpsc_sender *tx, uint64_t end, uint64_t messages)
+CPU_PATH void committed(mpsc_sender *tx, uint64_t end, uint64_t messages)
 {
     condvar_notify_arrived(header_of(tx));
     tx->end = end;
-    tx->sent += messages;
-    atomic_store_explicit(&tx->handle.endpoint->messages, tx->sent, memory_order_relaxed);
+    handle_count(&tx->handle, messages);
 }
 
-static inline void commit(mpsc_sender *tx, const struct claim *claim, size_t length)
+static void commit(mpsc_sender *tx, const struct claim *claim, size_t length)
 {
     ring_commit(&tx->ring, claim->position, claim->cells, length);
     committed(tx, claim->position + claim->cells, 1);
@@ -353,7 +348,7 @@ static mpsc_status hand_over(mpsc_sender *tx, const struct claim *claim, uint64_
     mpsc_status status = wait_for_head(tx, claim->position + 1, nanoseconds);
     if (!status || !ring_withdraw(&tx->ring, claim->position))
         return MPSC_OK;
-    atomic_store_explicit(&tx->handle.endpoint->messages, --tx->sent, memory_order_relaxed);
+    handle_count(&tx->handle, -UINT64_C(1));
     tx->end = 0; /* what was sent before is taken, or this would not have had the cell */
     return status;
 }
@@ -368,8 +363,8 @@ static mpsc_status finish(mpsc_sender *tx, const struct claim *claim, uint64_t n
     return MPSC_OK;
 }
 
-static inline mpsc_status send(mpsc_sender *tx, const void *message, size_t length,
-                               uint64_t nanoseconds)
+CPU_ASIDE mpsc_status send(mpsc_sender *tx, const void *message, size_t length,
+                           uint64_t nanoseconds)
 {
     if (!tx || (!message && length) || tx->loan)
         return MPSC_INVALID;
@@ -379,26 +374,47 @@ static inline mpsc_status send(mpsc_sender *tx, const void *message, size_t leng
         status = claim_cells(tx, length, nanoseconds, &claim);
     if (status)
         return status;
-    if (length)
-        memcpy(ring_payload(&tx->ring, claim.position, length), message, length);
+    ring_copy(ring_payload(&tx->ring, claim.position, length), message, length);
     commit(tx, &claim, length);
     return handle_is_rendezvous(&tx->handle) ? finish(tx, &claim, nanoseconds) : MPSC_OK;
 }
 
+/* The way of nearly all messages: one cell, for which there is room. False: nothing was done, and
+ * `send` looks at all that may be. */
+CPU_PATH bool send_at_once(mpsc_sender *tx, const void *message, size_t length)
+{
+    if (!tx || !message || tx->loan || length > tx->ring.message_size ||
+        handle_usable(&tx->handle) || handle_is_rendezvous(&tx->handle) ||
+        handle_side_left(&tx->handle, SIDE_RECEIVER))
+        return false;
+    uint64_t position;
+    bool withdrew;
+    if (!ring_claim_at_once(&tx->ring, &tx->handle.endpoint->intent, tx->room, &position,
+                            &withdrew)) {
+        tell_if_withdrew(tx, withdrew);
+        return false;
+    }
+    ring_copy(ring_payload(&tx->ring, position, length), message, length);
+    ring_commit(&tx->ring, position, 1, length);
+    committed(tx, position + 1, 1);
+    return true;
+}
+
 mpsc_status mpsc_send(mpsc_sender *tx, const void *message, size_t length)
 {
-    return send(tx, message, length, MPSC_FOREVER);
+    return send_at_once(tx, message, length) ? MPSC_OK : send(tx, message, length, MPSC_FOREVER);
 }
 
 mpsc_status mpsc_try_send(mpsc_sender *tx, const void *message, size_t length)
 {
-    return send(tx, message, length, WAIT_NEVER);
+    return send_at_once(tx, message, length) ? MPSC_OK : send(tx, message, length, WAIT_NEVER);
 }
 
 mpsc_status mpsc_send_timeout(mpsc_sender *tx, const void *message, size_t length,
                               uint64_t nanoseconds)
 {
-    return send(tx, message, length, handle_time(nanoseconds));
+    return send_at_once(tx, message, length) ? MPSC_OK
+                                             : send(tx, message, length, handle_time(nanoseconds));
 }
 
 /* ---- batches */
@@ -448,8 +464,7 @@ static void commit_part(mpsc_sender *tx, const struct iovec *messages, size_t co
     for (size_t i = 0; i < count; i++) {
         size_t length = messages[i].iov_len;
         uint64_t cells = ring_cells(&tx->ring, length);
-        if (length)
-            memcpy(ring_payload(&tx->ring, position, length), messages[i].iov_base, length);
+        ring_copy(ring_payload(&tx->ring, position, length), messages[i].iov_base, length);
         ring_commit(&tx->ring, position, cells, length);
         position += cells;
     }

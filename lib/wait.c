@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "wait.h"
+#include "os/cpu.h"
 #include "os/os.h"
 
 /* About ten microseconds: a fifth of what a sleep and a wake-up cost. */
@@ -21,15 +22,6 @@ uint64_t wait_left(uint64_t deadline)
         return OS_FOREVER;
     uint64_t now = os_now();
     return now < deadline ? deadline - now : 0;
-}
-
-static void pause_processor(void)
-{
-#if defined __x86_64__ || defined __i386__
-    __builtin_ia32_pause();
-#elif defined __aarch64__ || defined __arm__
-    __asm__ volatile("yield");
-#endif
 }
 
 /*
@@ -58,7 +50,7 @@ bool wait_spin(struct wait *wait)
     for (int i = 0; i < SPINS; i++) {
         if (wait->ready(wait->context))
             return true;
-        pause_processor();
+        cpu_pause();
     }
     hold_signals(wait);
     for (int i = 0; i < YIELDS; i++) {
