@@ -593,6 +593,8 @@ static void other_versions_are_refused(void)
 
 /* ------------------------------------------------------------------ damaged segments */
 
+enum { HEADER = 4096 };
+
 /* What is made of each damaged segment, in a child of its own that starts where the one before it
  * ended. It may say what it likes, but it must come to an end. */
 struct damage {
@@ -600,7 +602,7 @@ struct damage {
     char *bytes;
     size_t size;
     bool attached_before;
-    unsigned long count;
+    unsigned long count, step, first;
     void (*apply)(struct damage *, unsigned long number, size_t *offset, unsigned char *change);
     atomic_ulong *reached;
 };
@@ -723,9 +725,19 @@ static void each_byte_of_the_header(struct damage *d, unsigned long number, size
                                     unsigned char *change)
 {
     static const unsigned char changes[] = {0xff, 0x01, 0x80, 0x10};
-    (void)d;
-    *offset = number % 4096;
-    *change = changes[(number + number / 8) % COUNT(changes)];
+    *offset = d->first + number * d->step;
+    *change = changes[(*offset + *offset / 8) % COUNT(changes)];
+}
+
+/* Or each second, third, ... byte, from another one in each run. */
+static struct damage damage_of_the_header(bool attached_before)
+{
+    unsigned long step = HEADER / scaled(HEADER);
+    return (struct damage){.count = HEADER / step,
+                           .step = step,
+                           .first = now_ns() / 1000 % step,
+                           .apply = each_byte_of_the_header,
+                           .attached_before = attached_before};
 }
 
 /* Anywhere where there is something: holes of the file are seldom of interest. */
@@ -743,7 +755,8 @@ static void any_byte(struct damage *d, unsigned long number, size_t *offset, uns
 
 static void any_damage_of_the_header_is_survived(void)
 {
-    survive_damage(&(struct damage){.count = 4096, .apply = each_byte_of_the_header});
+    struct damage damage = damage_of_the_header(false);
+    survive_damage(&damage);
 }
 
 static void damage_anywhere_is_survived(void)
@@ -753,8 +766,8 @@ static void damage_anywhere_is_survived(void)
 
 static void damage_of_a_header_in_use_is_survived(void)
 {
-    survive_damage(
-        &(struct damage){.count = 4096, .apply = each_byte_of_the_header, .attached_before = true});
+    struct damage damage = damage_of_the_header(true);
+    survive_damage(&damage);
 }
 
 static void damage_anywhere_in_use_is_survived(void)

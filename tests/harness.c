@@ -87,12 +87,6 @@ unsigned long scaled(unsigned long n)
     return result ? result : 1;
 }
 
-bool thorough(void)
-{
-    const char *text = getenv("MPSC_TEST_THOROUGH");
-    return text && strcmp(text, "1") == 0;
-}
-
 uint64_t processor_time(pid_t pid)
 {
     clockid_t clock;

@@ -8,9 +8,8 @@
  * then killed with SIGABRT); and if it leaves behind a descriptor, a mapping of shared memory, a
  * child that it has not waited for, a process, or a channel name.
  *
- * The environment sets: MPSC_TEST_TIMEOUT_SCALE (a factor for all deadlines, 1), MPSC_TEST_THOROUGH (1:
- * the longest tests do more, as `make check-thorough` and script/test have it), MPSC_TEST_SCALE
- * (percent of the usual amount of work, 100), MPSC_TEST_MODE ("threads" or "processes": tests for the
+ * The environment sets: MPSC_TEST_TIMEOUT_SCALE (a factor for all deadlines, 1), MPSC_TEST_SCALE
+ * (percent of the whole work, 100; `make check` has less, see Makefile.am), MPSC_TEST_MODE ("threads" or "processes": tests for the
  * other mode are skipped), MPSC_TEST_FILTER (the tests to run, with * and ?), MPSC_TEST_ON_HANG (a
  * command to run for each process of a test that hangs; its pid is added: "gdb -batch -ex bt -p").
  */
@@ -120,9 +119,6 @@ void wait_asleep(worker w);
 
 /* `n`, or as much of it as MPSC_TEST_SCALE says; 1 at least. */
 unsigned long scaled(unsigned long n);
-
-/* Is there time for more? Not in `make check`, which is run all day. */
-bool thorough(void);
 
 /* ------------------------------------------------------------------ assertions */
 

@@ -30,8 +30,7 @@
 #include <time.h>
 
 enum {
-    POINTS = 6,
-    POINTS_THOROUGH = 12,
+    POINTS = 12,
     PAIRS = 5,
     PAIRS_EXHAUSTIVE = 600,
     VISITS = 4,
@@ -523,11 +522,6 @@ static bool sweep_passed(struct sweep *s)
     return false;
 }
 
-static unsigned long points(void)
-{
-    return thorough() ? POINTS_THOROUGH : POINTS;
-}
-
 /* Points of one victim at a stride, pairs of points by chance. */
 static void plan(struct sweep *s)
 {
@@ -540,7 +534,7 @@ static void plan(struct sweep *s)
     s->last = exhaustive() ? PAIRS_EXHAUSTIVE : scaled(PAIRS);
     if (s->pair)
         return;
-    s->stride = setting("MPSC_PROOF_STRIDE", exhaustive() ? 1 : worth / scaled(points()) + 1);
+    s->stride = setting("MPSC_PROOF_STRIDE", exhaustive() ? 1 : worth / scaled(POINTS) + 1);
     s->first = offset_of_run() % (s->stride ? s->stride : 1);
     s->last = progress->total;
 }
