@@ -388,6 +388,17 @@ CPU_PATH void take(mpsc_receiver *rx, uint64_t messages, uint64_t cells)
     pass(rx, cells);
 }
 
+/* The message at the head. */
+CPU_PATH void take_copy(mpsc_receiver *rx, const struct ring_item *item, void *buffer,
+                        size_t *length)
+{
+    size_t taken = (size_t)item->length;
+    ring_copy(buffer, ring_payload(&rx->ring, rx->head, taken), taken);
+    take(rx, 1, item->cells);
+    if (length)
+        *length = taken;
+}
+
 /* What a message may be: at most as long as the buffer, or exactly. */
 enum fit { FIT_LOOSE, FIT_EXACT };
 
@@ -408,11 +419,7 @@ CPU_ASIDE mpsc_status receive(mpsc_receiver *rx, void *buffer, size_t size, enum
             return MPSC_TOO_BIG;
         }
     } while (!mark(rx));
-    size_t taken = (size_t)rx->item.length;
-    ring_copy(buffer, ring_payload(&rx->ring, rx->head, taken), taken);
-    take(rx, 1, rx->item.cells);
-    if (length)
-        *length = taken;
+    take_copy(rx, &rx->item, buffer, length);
     return MPSC_OK;
 }
 
@@ -426,11 +433,7 @@ CPU_PATH bool receive_at_once(mpsc_receiver *rx, void *buffer, size_t size, enum
         handle_is_rendezvous(&rx->handle) || ring_look(&rx->ring, rx->head, &item) != RING_OK ||
         item.length > size || (fit == FIT_EXACT && item.length != size))
         return false;
-    size_t taken = (size_t)item.length;
-    ring_copy(buffer, ring_payload(&rx->ring, rx->head, taken), taken);
-    take(rx, 1, item.cells);
-    if (length)
-        *length = taken;
+    take_copy(rx, &item, buffer, length);
     return true;
 }
 

@@ -193,15 +193,15 @@ CPU_PATH void ring_copy(void *to, const void *from, size_t length)
  */
 CPU_PATH void ring_fetch(const struct ring *ring, uint64_t position, uint64_t end)
 {
-    enum { AHEAD = 8, CELLS_AHEAD = 4, LINE = 64, MOST = 4 * LINE };
-    if (position + 2 * AHEAD > end)
+    const uint64_t ahead = 8, cells_ahead = 4, line = 64, most = 4 * line;
+    if (position + 2 * ahead > end)
         return;
-    cpu_fetch_to_write(stamp_at(ring, position + AHEAD));
+    cpu_fetch_to_write(stamp_at(ring, position + ahead));
     if (ring->small)
         return;
     const unsigned char *cell =
-        ring->cells + ring_index(ring, position + CELLS_AHEAD) * ring->stride;
-    for (uint64_t at = 0; at < ring->stride && at < MOST; at += LINE)
+        ring->cells + ring_index(ring, position + cells_ahead) * ring->stride;
+    for (uint64_t at = 0; at < ring->stride && at < most; at += line)
         cpu_fetch_to_write(cell + at);
 }
 
@@ -259,8 +259,8 @@ bool ring_room(const struct ring *ring, uint64_t cells);
 
 /* ---- the receiver's side */
 
-/* What a stamp that was read says of its position, but that a claim may be without. RING_OK: a message,
- * in `item`. RING_VOID: `item->cells` to pass. */
+/* What a stamp that was read says of its position. RING_OK: a message, in `item`. RING_VOID:
+ * `item->cells` to pass. RING_HOLE: nothing, whether it is claimed or not. */
 enum ring_result ring_judge(const struct ring *ring, uint64_t stamp, uint64_t position,
                             struct ring_item *item);
 

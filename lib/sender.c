@@ -281,11 +281,9 @@ static bool is_unbounded(const mpsc_sender *tx)
 static mpsc_status claim_without_room(mpsc_sender *tx, enum ring_result result,
                                       uint64_t nanoseconds, struct claim *claim)
 {
-    if (result != RING_FULL && result != RING_ENDED)
-        return MPSC_CORRUPT;
-    if (is_unbounded(tx))
+    if (is_unbounded(tx) && (result == RING_FULL || result == RING_ENDED))
         return claim_growing(tx, nanoseconds, claim);
-    if (result == RING_ENDED)
+    if (result != RING_FULL)
         return MPSC_CORRUPT;
     if (nanoseconds == WAIT_NEVER)
         return settle(tx, MPSC_FULL, claim);
@@ -336,10 +334,17 @@ CPU_PATH void committed(mpsc_sender *tx, uint64_t end, uint64_t messages)
     handle_count(&tx->handle, messages);
 }
 
-static void commit(mpsc_sender *tx, const struct claim *claim, size_t length)
+CPU_PATH void commit(mpsc_sender *tx, const struct claim *claim, size_t length)
 {
     ring_commit(&tx->ring, claim->position, claim->cells, length);
     committed(tx, claim->position + claim->cells, 1);
+}
+
+CPU_PATH void commit_copy(mpsc_sender *tx, const struct claim *claim, const void *message,
+                          size_t length)
+{
+    ring_copy(ring_payload(&tx->ring, claim->position, length), message, length);
+    commit(tx, claim, length);
 }
 
 /* A rendezvous: returns when the receiver has taken it, or takes it back. */
@@ -374,8 +379,7 @@ CPU_ASIDE mpsc_status send(mpsc_sender *tx, const void *message, size_t length,
         status = claim_cells(tx, length, nanoseconds, &claim);
     if (status)
         return status;
-    ring_copy(ring_payload(&tx->ring, claim.position, length), message, length);
-    commit(tx, &claim, length);
+    commit_copy(tx, &claim, message, length);
     return handle_is_rendezvous(&tx->handle) ? finish(tx, &claim, nanoseconds) : MPSC_OK;
 }
 
@@ -387,16 +391,14 @@ CPU_PATH bool send_at_once(mpsc_sender *tx, const void *message, size_t length)
         handle_usable(&tx->handle) || handle_is_rendezvous(&tx->handle) ||
         handle_side_left(&tx->handle, SIDE_RECEIVER))
         return false;
-    uint64_t position;
+    struct claim claim = {.cells = 1};
     bool withdrew;
-    if (!ring_claim_at_once(&tx->ring, &tx->handle.endpoint->intent, tx->room, &position,
+    if (!ring_claim_at_once(&tx->ring, &tx->handle.endpoint->intent, tx->room, &claim.position,
                             &withdrew)) {
         tell_if_withdrew(tx, withdrew);
         return false;
     }
-    ring_copy(ring_payload(&tx->ring, position, length), message, length);
-    ring_commit(&tx->ring, position, 1, length);
-    committed(tx, position + 1, 1);
+    commit_copy(tx, &claim, message, length);
     return true;
 }
 

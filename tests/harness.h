@@ -9,9 +9,10 @@
  * child that it has not waited for, a process, or a channel name.
  *
  * The environment sets: MPSC_TEST_TIMEOUT_SCALE (a factor for all deadlines, 1), MPSC_TEST_SCALE
- * (percent of the whole work, 100; `make check` has less, see Makefile.am), MPSC_TEST_MODE ("threads" or "processes": tests for the
- * other mode are skipped), MPSC_TEST_FILTER (the tests to run, with * and ?), MPSC_TEST_ON_HANG (a
- * command to run for each process of a test that hangs; its pid is added: "gdb -batch -ex bt -p").
+ * (percent of the whole work, 100; `make check` has less, see Makefile.am), MPSC_TEST_MODE ("threads"
+ * or "processes": tests for the other mode are skipped), MPSC_TEST_FILTER (the tests to run, with *
+ * and ?), MPSC_TEST_ON_HANG (a command to run for each process of a test that hangs; its pid is added:
+ * "gdb -batch -ex bt -p").
  */
 #ifndef HARNESS_H
 #define HARNESS_H

@@ -20,14 +20,14 @@ static inline void cpu_pause(void)
 }
 
 /* Fetches the line of an address, to be written soon; the address need not be valid. */
-static inline void cpu_fetch_to_write(const volatile void *address)
+static inline void cpu_fetch_to_write(const void *address)
 {
 #ifdef __x86_64__
     /* What the compiler's own makes of this, unless told that there is such an instruction, fetches
      * for reading. The manuals of those who have not got it call it a no-op. */
     __asm__ volatile("prefetchw (%0)" : : "r"(address));
 #else
-    __builtin_prefetch((const void *)address, 1);
+    __builtin_prefetch(address, 1);
 #endif
 }
 
