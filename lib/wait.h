@@ -48,9 +48,9 @@ struct wait {
 };
 
 /* The end of a wait of so many nanoseconds from now. */
+uint64_t wait_deadline(uint64_t nanoseconds);
 /* What is left until a deadline. */
 uint64_t wait_left(uint64_t deadline);
-uint64_t wait_deadline(uint64_t nanoseconds);
 
 /* Spins, then yields; true: ready. */
 bool wait_spin(struct wait *wait);

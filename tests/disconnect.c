@@ -2,7 +2,7 @@
 /* 1.3.5 Disconnect: once a side has left, by closing, exit, _exit or the end of main, the other is
  * told, after what is queued was drained; every blocked call wakes; and it ends when that side comes
  * again. (Killed processes have tests of their own.) */
-#include "channels.h"
+#include "steps.h"
 
 #include <stdio.h>
 #include <sys/mman.h>
@@ -538,6 +538,49 @@ static void it_goes_before_full_but_not_before_a_message(void)
     mpsc_sender_close(tx);
 }
 
+static unsigned senders_of(const char *name)
+{
+    mpsc_stats stats;
+    assert_status(mpsc_stat(name, &stats), MPSC_OK);
+    return stats.senders;
+}
+
+struct closer {
+    struct steps steps;
+    mpsc_sender *tx;
+};
+
+static int close_in_steps(void *argument)
+{
+    struct closer *closer = argument;
+    steps_begin(&closer->steps);
+    mpsc_sender_close(closer->tx);
+    steps_end(&closer->steps, 0);
+    return 0;
+}
+
+/* The last sender is stopped in its close, no sender any more, and has told nobody of it yet: who hears
+ * of it nevertheless hears the same each time. */
+static void it_stays_while_the_last_is_stopped_in_its_close(enum mode mode)
+{
+    (void)mode;
+    struct closer *closer = shared_memory(sizeof *closer);
+    const char *name = channel_name();
+    mpsc_receiver *rx = open_rx(name, SIZE, 2);
+    closer->tx = open_tx(name, SIZE, 2);
+    worker w = steps_start(&closer->steps, close_in_steps, closer);
+    mpsc_sender_close(closer->tx);
+    assert_false(try_recv_is_told(rx));
+    while (senders_of(name) > 0)
+        assert_true(steps_next(&closer->steps, w));
+    must_be_told(rx);
+    for (unsigned i = 0; i < 20; i++)
+        assert_true(try_recv_is_told(rx));
+    assert_int_equal(steps_finish(&closer->steps, w), 0);
+    assert_true(try_recv_is_told(rx));
+    mpsc_receiver_close(rx);
+}
+
 /* A loan that was lent before is given back, not queued. */
 static void a_loan_is_not_sent_to_nobody(void)
 {
@@ -595,6 +638,7 @@ int main(int count, char **arguments)
         TEST_BOTH(it_ends_when_a_receiver_comes_again),
         TEST(private_channels_disconnect),
         TEST(it_goes_before_full_but_not_before_a_message),
+        TEST_PROCESSES(it_stays_while_the_last_is_stopped_in_its_close),
         TEST(a_loan_is_not_sent_to_nobody),
         TEST(closing_ends_loans_and_peeks),
     };
