@@ -477,6 +477,59 @@ static void receiver_at_a_rendezvous(void)
     receiver_before_senders(0);
 }
 
+/* ------------------------------------------------------------------ overtaken */
+
+/* It has seen room for two: one more is sent without a second look. */
+static int sends_after_another(void *unused)
+{
+    (void)unused;
+    close_receiver();
+    assert_status(mpsc_send(tx, &(int){1}, sizeof(int)), MPSC_OK);
+    steps_begin(&shared->steps);
+    mpsc_status status = mpsc_send(tx, &(int){2}, sizeof(int));
+    steps_end(&shared->steps, status);
+    return 0;
+}
+
+/* Claims what room there is, and dies over it. */
+static int dies_over_loans(void *unused)
+{
+    (void)unused;
+    mpsc_status status;
+    if (mpsc_try_loan(clone_of(tx), sizeof(int), &status))
+        (void)!mpsc_try_loan(tx, sizeof(int), &status);
+    raise(SIGKILL);
+    return 1;
+}
+
+/* One is stopped in its send, another claims the room and is killed over it. The first one's intent must
+ * not cover what it did not claim: it would wait for room, and the receiver for it. */
+static bool overtaken_after(unsigned long instructions)
+{
+    bool inside = true;
+    scene_open(2);
+    stopped = steps_start(&shared->steps, sends_after_another, NULL);
+    expect_int(rx, 1);
+    for (unsigned long i = 0; i < instructions && inside; i++)
+        inside = steps_next(&shared->steps, stopped);
+    worker killed = worker_start(PROCESSES, dies_over_loans, NULL);
+    assert_int_equal(worker_join(killed), 128 + SIGKILL);
+    steps_let_go(stopped);
+    expect_int(rx, 2);
+    wait_for(&shared->steps.done);
+    assert_status(shared->steps.result, MPSC_OK);
+    steps_kill(stopped);
+    scene_close();
+    return inside;
+}
+
+static void sender_overtaken_at_any_instruction(void)
+{
+    unsigned long step = 1 + 8 / scaled(8), at = now_ns() / 1000 % step;
+    for (; overtaken_after(at); at += step)
+        continue;
+}
+
 int main(void)
 {
     static const struct test tests[] = {
@@ -487,6 +540,7 @@ int main(void)
         TEST(holder_of_the_control_mutex),
         TEST(receiver_before_a_full_ring),
         TEST(receiver_at_a_rendezvous),
+        TEST(sender_overtaken_at_any_instruction),
     };
     return harness_main("stopped", tests, sizeof tests / sizeof *tests);
 }

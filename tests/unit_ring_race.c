@@ -215,16 +215,28 @@ struct overtaken {
     struct steps steps;
     struct box *box;
     struct intent intent;
+    bool at_once;
     bool withdrew;
 };
+
+static enum ring_result claims_at_once(struct overtaken *o)
+{
+    uint64_t position, end = o->box->head + 1;
+    return ring_claim_at_once(&o->box->ring, &o->intent, end, &position, &o->withdrew) ? RING_OK
+                                                                                       : RING_FULL;
+}
+
+static enum ring_result claims(struct overtaken *o)
+{
+    uint64_t position, seen = 0;
+    return ring_claim(&o->box->ring, &o->intent, 1, &seen, &position, &o->withdrew);
+}
 
 static int claims_in_steps(void *argument)
 {
     struct overtaken *o = argument;
-    uint64_t seen = 0, position;
     steps_begin(&o->steps);
-    enum ring_result result =
-        ring_claim(&o->box->ring, &o->intent, 1, &seen, &position, &o->withdrew);
+    enum ring_result result = o->at_once ? claims_at_once(o) : claims(o);
     steps_end(&o->steps, (int)result);
     return 0;
 }
@@ -253,18 +265,25 @@ static enum outcome overtake(struct overtaken *o, unsigned steps, bool *inside)
     return o->withdrew ? TOOK_IT_BACK : SHOWED_NOTHING;
 }
 
-static void an_intent_that_claims_nothing_is_withdrawn(enum mode mode)
+static void overtake_at_each(bool at_once)
 {
     struct overtaken *o = shared_memory(sizeof *o);
     unsigned seen[OUTCOMES] = {0};
     bool inside = true;
-    (void)mode;
+    o->at_once = at_once;
     o->box = box_open(8, 1);
     for (unsigned steps = 0; inside; steps++)
         seen[overtake(o, steps, &inside)]++;
     for (unsigned i = 0; i < OUTCOMES; i++)
         assert_int_not_equal(seen[i], 0);
     box_close(o->box);
+}
+
+static void an_intent_that_claims_nothing_is_withdrawn(enum mode mode)
+{
+    (void)mode;
+    overtake_at_each(false);
+    overtake_at_each(true);
 }
 
 int main(void)
