@@ -478,7 +478,8 @@ static void try_point(const struct sweep *sweep, struct helper *helper, unsigned
 static int sweep(void *argument)
 {
     const struct sweep *sweep = argument;
-    const uintptr_t dull[] = {(uintptr_t)wait_spin, (uintptr_t)os_signals_restart, 0};
+    const uintptr_t dull[] = {(uintptr_t)wait_spin, (uintptr_t)os_signals_restart,
+                              (uintptr_t)os_now, 0};
     struct helper helper;
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     helper_start(&helper);

@@ -29,7 +29,8 @@ struct stepper {
     atomic_int *phase; /* shared with the child */
     bool follow;       /* the next fork: its child is stepped, and `parent` goes on */
     pid_t parent;
-    /* Functions that only spin: after so many events in one, the rest of it is passed by. */
+    /* Functions that only spin, or that read the clock, which begins again while it is held up: after so
+     * many events in one, the rest of it is passed by. */
     const uintptr_t *dull;
     uintptr_t dull_end; /* where the one that it is in returns to */
     unsigned long dull_events;
