@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run.h"
+#include "program.h"
+#include "sleeper.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -10,13 +12,17 @@
 #include <sys/mman.h>
 #include <sys/types.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+/* The number that ends an exchange. */
+#define ENOUGH (UINT64_MAX - 1)
 
 /* Where all wait for each other before the clock starts; in memory that children share. */
 struct gate {
     _Atomic unsigned ready;
     _Atomic unsigned open;
+    pid_t receiver; /* for wake-ups */
+    _Atomic uint64_t received;
 };
 
 /* One that runs beside the caller, and what it does there. */
@@ -33,23 +39,7 @@ struct peer {
     pthread_t thread;
 };
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
 /* ------------------------------------------------------------------ gate and peers */
-
-static struct gate *gate_make(void)
-{
-    struct gate *gate =
-        mmap(NULL, sizeof *gate, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (gate == MAP_FAILED)
-        fail("map a page", strerror(errno));
-    return gate;
-}
 
 static void gate_enter(struct gate *gate)
 {
@@ -124,7 +114,7 @@ double run_stream(const struct transport *transport, bool processes, unsigned pr
     struct lane *lane = transport->open(size, producers);
     if (!lane)
         return -1;
-    struct gate *gate = gate_make();
+    struct gate *gate = program_share(sizeof(struct gate));
     struct peer peers[MOST_PRODUCERS];
     const uint64_t share = count / producers;
     uint64_t expected = 0;
@@ -145,9 +135,9 @@ double run_stream(const struct transport *transport, bool processes, unsigned pr
         transport->only_receive(lane);
 
     gate_open(gate, producers);
-    double start = now();
+    double start = program_now();
     uint64_t sum = transport->receive(lane, count);
-    double seconds = now() - start;
+    double seconds = program_now() - start;
 
     for (unsigned i = 0; i < producers; i++)
         peer_wait(&peers[i], processes);
@@ -168,47 +158,120 @@ static void settle_echo(const struct peer *peer)
 
 static void echo(const struct peer *peer)
 {
-    for (uint64_t i = 0; i < peer->count; i++)
-        peer->transport->send(peer->back, 0, peer->transport->receive(peer->lane, 1), 1);
+    uint64_t number;
+    while ((number = peer->transport->receive(peer->lane, 1)) != ENOUGH)
+        peer->transport->send(peer->back, 0, number, 1);
 }
 
-static void time_round_trips(const struct peer *peer, double *times)
+/* The program works until then; what time it is. */
+static double work_until(double end)
 {
-    double before = now();
-    for (size_t i = 0; i < peer->count; i++) {
-        peer->transport->send(peer->lane, 0, i, 1);
-        if (peer->transport->receive(peer->back, 1) != i)
-            fail(peer->transport->name, "what came back is not what was sent");
-        double after = now();
-        times[i] = after - before;
-        before = after;
-    }
+    double now;
+    do
+        now = program_now();
+    while (now < end);
+    return now;
 }
 
-bool run_round_trips(const struct transport *transport, bool processes, size_t count, double *times)
+static size_t time_round_trips(const struct peer *peer, double work, double seconds, size_t most,
+                               double *times)
+{
+    double after = program_now(), end = after + seconds;
+    size_t count = 0;
+    do {
+        double before = work_until(after + work);
+        peer->transport->send(peer->lane, 0, count, 1);
+        if (peer->transport->receive(peer->back, 1) != count)
+            fail(peer->transport->name, "what came back is not what was sent");
+        after = program_now();
+        times[count++] = after - before;
+    } while (count < most && after < end);
+    peer->transport->send(peer->lane, 0, ENOUGH, 1);
+    return count;
+}
+
+size_t run_round_trips(const struct transport *transport, bool processes, double work,
+                       double seconds, size_t most, double *times)
 {
     struct peer peer = {.body = echo,
                         .settle = settle_echo,
                         .transport = transport,
-                        .lane = transport->open(sizeof(uint64_t), 1),
-                        .count = count};
+                        .lane = transport->open(sizeof(uint64_t), 1)};
     if (!peer.lane)
-        return false;
+        return 0;
     peer.back = transport->open(sizeof(uint64_t), 1);
     if (!peer.back)
         fail(transport->name, "cannot open a second one");
-    peer.gate = gate_make();
+    peer.gate = program_share(sizeof *peer.gate);
     peer_start(&peer, processes);
     if (processes) { /* before the gate opens: the child takes our receiver's seat */
         transport->only_send(peer.lane, 0);
         transport->only_receive(peer.back);
     }
     gate_open(peer.gate, 1);
-    time_round_trips(&peer, times);
+    size_t count = time_round_trips(&peer, work, seconds, most, times);
 
     peer_wait(&peer, processes);
     transport->close(peer.lane);
     transport->close(peer.back);
     munmap(peer.gate, sizeof *peer.gate);
-    return true;
+    return count;
+}
+
+/* ------------------------------------------------------------------ wake-ups */
+
+static uint64_t nanoseconds_now(void)
+{
+    return (uint64_t)(program_now() * 1e9);
+}
+
+/* Sends the time, when the receiver has come back and sleeps. */
+static void wake(const struct peer *peer)
+{
+    for (uint64_t sent = 0;; sent++) {
+        uint64_t received;
+        while ((received = atomic_load(&peer->gate->received)) < sent)
+            sched_yield();
+        if (received == ENOUGH)
+            return;
+        sleeper_wait(peer->gate->receiver);
+        peer->transport->send(peer->lane, 0, nanoseconds_now(), 1);
+    }
+}
+
+static size_t time_wake_ups(const struct peer *peer, double seconds, size_t most, double *times)
+{
+    double end = program_now() + seconds;
+    size_t count = 0;
+    bool more;
+    do {
+        uint64_t sent = peer->transport->receive(peer->lane, 1);
+        times[count++] = (double)(nanoseconds_now() - sent) / 1e9;
+        more = count < most && program_now() < end;
+        atomic_store(&peer->gate->received, more ? count : ENOUGH);
+    } while (more);
+    return count;
+}
+
+size_t run_wake_ups(const struct transport *transport, bool processes, double seconds, size_t most,
+                    double *times)
+{
+    struct peer peer = {.body = wake,
+                        .settle = settle_producer,
+                        .transport = transport,
+                        .lane = transport->open(sizeof(uint64_t), 1)};
+    if (!peer.lane)
+        return 0;
+    peer.gate = program_share(sizeof *peer.gate);
+    peer.gate->receiver = sleeper_self();
+    peer_start(&peer, processes);
+    if (processes)
+        transport->only_receive(peer.lane);
+    gate_open(peer.gate, 1);
+    size_t count = time_wake_ups(&peer, seconds, most, times);
+
+    peer_wait(&peer, processes);
+    transport->close(peer.lane);
+    munmap(peer.gate, sizeof *peer.gate);
+    return count;
 }

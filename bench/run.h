@@ -13,9 +13,15 @@
 double run_stream(const struct transport *transport, bool processes, unsigned producers,
                   size_t size, uint64_t count);
 
-/* Round trips of 8 bytes over two lanes, one after the other; their times, in seconds, go to
- * `times`. False: the system has no such transport. */
-bool run_round_trips(const struct transport *transport, bool processes, size_t count,
-                     double *times);
+/* Round trips of 8 bytes over two lanes, one after the other, with so many seconds of work between
+ * one and the next: `most`, or as many as are made in `seconds`. Their times, in seconds, go to
+ * `times`, and their number is returned; 0: the system has no such transport. */
+size_t run_round_trips(const struct transport *transport, bool processes, double work,
+                       double seconds, size_t most, double *times);
+
+/* The same of the way to a receiver that sleeps: from before the send, which is made when the
+ * receiver is seen asleep, until it has the message. */
+size_t run_wake_ups(const struct transport *transport, bool processes, double seconds, size_t most,
+                    double *times);
 
 #endif

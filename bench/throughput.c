@@ -61,12 +61,6 @@ static struct trip {
 
 enum { STREAMS = sizeof streams / sizeof streams[0], TRIPS = sizeof trips / sizeof trips[0] };
 
-_Noreturn void fail(const char *doing, const char *why)
-{
-    fprintf(stderr, "throughput: cannot %s: %s\n", doing, why);
-    exit(EXIT_FAILURE);
-}
-
 /* ------------------------------------------------------------------ settings */
 
 static const char help[] =
@@ -180,7 +174,7 @@ static void measure_stream(struct stream *stream, size_t round)
 
 static void measure_trip(struct trip *trip, size_t round, size_t count, double *times)
 {
-    trip->missing = !run_round_trips(trip->transport, trip->processes, count, times);
+    trip->missing = !run_round_trips(trip->transport, trip->processes, 0, 10, count, times);
     if (trip->missing)
         return;
     trip->p50[round] = quantile(times, count, 0.50);
