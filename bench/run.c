@@ -100,6 +100,8 @@ static void settle_producer(const struct peer *peer)
 static void produce(const struct peer *peer)
 {
     peer->transport->send(peer->lane, peer->producer, peer->first, peer->count);
+    if (peer->transport->finish)
+        peer->transport->finish(peer->lane, peer->producer);
 }
 
 /* Of all that the peer sends: first + (first + 1) + ... */

@@ -1,155 +1,150 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How fast a channel is, beside what else there is: a bare ring in shared memory (the limit), a
- * pipe, a POSIX message queue. All are measured in turn, round after round, so that whatever else
- * the machine does falls on all of them, and the median of the rounds is printed.
+ * Messages per second: the channel beside what else there is, and beside what the machine does at most. All are
+ * measured in turn, round after round, so that whatever else the machine does falls on all of them; what is
+ * compared is compared in each round.
  */
+#include "figures.h"
+#include "program.h"
 #include "run.h"
-#include "transport.h"
 
-#include <errno.h>
-#include <getopt.h>
-#include <mpsc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/resource.h>
 
-enum { EXIT_USAGE = 2, SIZES = 3, MOST_ROUNDS = 99 };
+static const char help[] = "Measures messages per second of libmpsc, of other transports, and of a "
+                           "bare ring in shared memory.\n";
 
-static const size_t sizes[SIZES] = {8, 64, 256};
+enum { SIZES = 4, COPIED = 4096 };
 
-struct settings {
-    size_t rounds;
-    double seconds; /* that one measurement is to take, about */
-    size_t round_trips;
-};
+#define BY_PRODUCERS "8 bytes, M messages/s, by producers"
+#define BY_SIZE "one producer, processes, M messages/s, by size"
 
-/* The first of each kind is what the others are compared with. */
-static struct stream {
+/* To add a transport: a line here. Those that others are compared with come first. */
+static const struct stream {
     const struct transport *transport;
-    bool processes;
-    unsigned producers;
-    uint64_t counts[SIZES]; /* messages to send; 0: the system has no such transport */
-    double rates[SIZES][MOST_ROUNDS];
+    bool processes;        /* else threads */
+    unsigned producers[5]; /* 0: no more */
+    bool sizes;            /* with one producer, each of `sizes` too */
+    bool slow;             /* not in a quick run */
 } streams[] = {
-    {.transport = &transport_ring, .processes = true, .producers = 1},
-    {.transport = &transport_mpsc, .processes = true, .producers = 1},
-    {.transport = &transport_mpsc, .processes = true, .producers = 2},
-    {.transport = &transport_mpsc, .processes = true, .producers = 4},
-    {.transport = &transport_pipe, .processes = true, .producers = 1},
-    {.transport = &transport_mq, .processes = true, .producers = 1},
-    {.transport = &transport_ring, .processes = false, .producers = 1},
-    {.transport = &transport_mpsc, .processes = false, .producers = 1},
-    {.transport = &transport_mpsc, .processes = false, .producers = 2},
-    {.transport = &transport_mpsc, .processes = false, .producers = 4},
+    {&transport_ring, true, {1}, true, false},
+    {&transport_mpsc, true, {1, 2, 4, 8, 16}, true, false},
+    {&transport_mpsc_unbounded, true, {1, 2, 4, 8, 16}, true, false},
+    {&transport_mpsc_batch, true, {1, 4}, true, false},
+    {&transport_mpsc_loan, true, {1, 4}, true, false},
+    {&transport_pipe, true, {1, 4}, true, false},
+    {&transport_mq, true, {1, 4}, true, false},
+    {&transport_seqpacket, true, {1, 4}, true, true},
+    {&transport_robust, true, {1, 4}, true, true},
+#ifdef HAVE_BOOST
+    {&transport_boost, true, {1, 4}, true, false},
+#endif
+#ifdef HAVE_ZMQ
+    {&transport_zmq, true, {1, 4}, true, true},
+#endif
+#ifdef HAVE_QB
+    {&transport_qb, true, {1}, true, true},
+#endif
+    {&transport_ring, false, {1}, false, false},
+    {&transport_mpsc, false, {1, 2, 4, 8, 16}, false, false},
+    {&transport_mpsc_unbounded, false, {1, 2, 4, 8, 16}, false, false},
+#ifdef HAVE_RUST
+    {&transport_rust_sync, false, {1, 2, 4, 8, 16}, false, false},
+    {&transport_rust_channel, false, {1, 2, 4, 8, 16}, false, false},
+#endif
+#ifdef HAVE_CROSSBEAM
+    {&transport_crossbeam_bounded, false, {1, 2, 4, 8, 16}, false, true},
+    {&transport_crossbeam_unbounded, false, {1, 2, 4, 8, 16}, false, true},
+#endif
 };
 
-static struct trip {
-    const struct transport *transport;
+/* What the project asks of itself: in each round, so many times the other's rate. */
+static const struct asked {
+    const char *what;
+    const struct transport *ours;
     bool processes;
-    bool missing;
-    double p50[MOST_ROUNDS], p99[MOST_ROUNDS];
-} trips[] = {
-    {.transport = &transport_ring, .processes = true},
-    {.transport = &transport_mpsc, .processes = true},
-    {.transport = &transport_pipe, .processes = true},
-    {.transport = &transport_mq, .processes = true},
-    {.transport = &transport_ring, .processes = false},
-    {.transport = &transport_mpsc, .processes = false},
+    const struct transport *other;
+    bool other_processes;
+    unsigned producers, other_producers;
+    double least;
+} asked[] = {
+    {"8 B, 1 producer: to the bare ring", &transport_mpsc, true, &transport_ring, true, 1, 1, 0.5},
+    {"8 B, 1 producer: to pipe", &transport_mpsc, true, &transport_pipe, true, 1, 1, 30},
+    {"8 B, 1 producer: to POSIX mq", &transport_mpsc, true, &transport_mq, true, 1, 1, 30},
+#ifdef HAVE_RUST
+    {"8 B, 1 producer: to Rust's sync_channel between threads", &transport_mpsc, true,
+     &transport_rust_sync, false, 1, 1, 1.5},
+    {"8 B, 4 producers: to Rust's sync_channel between threads", &transport_mpsc, true,
+     &transport_rust_sync, false, 4, 4, 2},
+    {"unbounded, 1 producer: to Rust's channel", &transport_mpsc_unbounded, false,
+     &transport_rust_channel, false, 1, 1, 2},
+    {"unbounded, 4 producers: to Rust's channel", &transport_mpsc_unbounded, false,
+     &transport_rust_channel, false, 4, 4, 2},
+#endif
+#ifdef HAVE_BOOST
+    {"8 B, 1 producer: to Boost.Interprocess", &transport_mpsc, true, &transport_boost, true, 1, 1,
+     10},
+    {"8 B, 4 producers: to Boost.Interprocess", &transport_mpsc, true, &transport_boost, true, 4, 4,
+     15},
+#endif
+    {"batches of 32, 1 producer: to the bare ring, one at a time", &transport_mpsc_batch, true,
+     &transport_ring, true, 1, 1, 1},
 };
 
-enum { STREAMS = sizeof streams / sizeof streams[0], TRIPS = sizeof trips / sizeof trips[0] };
+static const struct {
+    const char *peer, *package;
+} missing[] = {
+#ifndef HAVE_RUST
+    {"Rust", "rustc"},
+#endif
+#ifndef HAVE_CROSSBEAM
+    {"crossbeam-channel", "rustc, librust-crossbeam-channel-dev"},
+#endif
+#ifndef HAVE_BOOST
+    {"Boost.Interprocess", "g++, libboost-dev"},
+#endif
+#ifndef HAVE_ZMQ
+    {"ZeroMQ", "libzmq3-dev"},
+#endif
+#ifndef HAVE_QB
+    {"libqb", "libqb-dev"},
+#endif
+    {NULL, NULL},
+};
 
-/* ------------------------------------------------------------------ settings */
+static const size_t sizes[SIZES] = {8, 64, 256, 4096};
 
-static const char help[] =
-    "Usage: throughput [OPTION]...\n"
-    "Measures messages per second and round trips of libmpsc, and of a bare ring in shared\n"
-    "memory, a pipe and a POSIX message queue in the same run.\n\n"
-    "  -q, --quick      a few seconds instead of a minute; less exact\n"
-    "  -r, --rounds N   rounds, of which the median is printed (default 7; quick 3)\n"
-    "  -h, --help       this text\n";
+enum { STREAMS = sizeof streams / sizeof *streams, ASKED = sizeof asked / sizeof *asked };
 
-static size_t parse_rounds(const char *text)
+/* ------------------------------------------------------------------ one measurement */
+
+/* What was measured in this round, and how many messages take as long as a measurement should. */
+static struct point {
+    uint64_t count;
+    double rate;
+} points[STREAMS][MOST_PRODUCERS + 1][SIZES];
+
+static double processor_seconds(void)
 {
-    char *end;
-    errno = 0;
-    long number = strtol(text, &end, 10);
-    if (errno || end == text || *end || number < 1 || number > MOST_ROUNDS) {
-        fprintf(stderr, "throughput: --rounds must be a number from 1 to %d, not '%s'\n",
-                MOST_ROUNDS, text);
-        exit(EXIT_USAGE);
+    double seconds = 0;
+    for (int who = 0; who < 2; who++) {
+        struct rusage usage;
+        getrusage(who ? RUSAGE_CHILDREN : RUSAGE_SELF, &usage);
+        seconds += (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                   (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
     }
-    return (size_t)number;
+    return seconds;
 }
 
-static struct settings parse_settings(int argc, char **argv)
-{
-    static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
-                                            {"rounds", required_argument, NULL, 'r'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
-    struct settings settings = {.rounds = 0, .seconds = 0.1, .round_trips = 10000};
-    bool quick = false;
-    int option;
-    while ((option = getopt_long(argc, argv, "qr:h", options, NULL)) != -1) {
-        switch (option) {
-        case 'q':
-            quick = true;
-            break;
-        case 'r':
-            settings.rounds = parse_rounds(optarg);
-            break;
-        case 'h':
-            fputs(help, stdout);
-            exit(EXIT_SUCCESS);
-        default:
-            fputs("Try 'throughput --help'.\n", stderr);
-            exit(EXIT_USAGE);
-        }
-    }
-    if (optind < argc) {
-        fprintf(stderr, "throughput: unexpected argument '%s'\n", argv[optind]);
-        exit(EXIT_USAGE);
-    }
-    if (quick) {
-        settings.seconds = 0.02;
-        settings.round_trips = 1000;
-    }
-    if (settings.rounds == 0)
-        settings.rounds = quick ? 3 : 7;
-    return settings;
-}
-
-/* ------------------------------------------------------------------ measuring */
-
-static int ascending(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-    return (left > right) - (left < right);
-}
-
-/* The value below which that share of them lies; sorts them. */
-static double quantile(double *values, size_t count, double share)
-{
-    qsort(values, count, sizeof *values, ascending);
-    return values[(size_t)((double)(count - 1) * share + 0.5)];
-}
-
-static void show_progress(const char *what, size_t done, size_t all)
-{
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r\033[K%s %zu of %zu", what, done, all);
-}
-
-/* How many messages take about as long as one measurement should. */
-static uint64_t calibrate(const struct stream *stream, size_t size, double wanted)
+/* How many messages take about as long as one measurement should; 0: there is no such transport. */
+static uint64_t calibrate(const struct stream *stream, unsigned producers, size_t size,
+                          double wanted)
 {
     uint64_t count = 4000;
     for (;;) {
-        double seconds =
-            run_stream(stream->transport, stream->processes, stream->producers, size, count);
+        double seconds = run_stream(stream->transport, stream->processes, producers, size, count);
         if (seconds < 0)
             return 0;
         if (seconds > wanted / 10) {
@@ -160,98 +155,120 @@ static uint64_t calibrate(const struct stream *stream, size_t size, double wante
     }
 }
 
-static void measure_stream(struct stream *stream, size_t round)
+static void measure(const struct stream *stream, unsigned producers, size_t i, double wanted)
 {
-    for (size_t i = 0; i < SIZES; i++) {
-        uint64_t count = stream->counts[i];
-        if (count == 0)
-            continue;
-        double seconds =
-            run_stream(stream->transport, stream->processes, stream->producers, sizes[i], count);
-        stream->rates[i][round] = (double)count / seconds;
-    }
-}
-
-static void measure_trip(struct trip *trip, size_t round, size_t count, double *times)
-{
-    trip->missing = !run_round_trips(trip->transport, trip->processes, 0, 10, count, times);
-    if (trip->missing)
+    struct point *point = &points[stream - streams][producers][i];
+    bool first = point->count == 0;
+    if (first)
+        point->count = calibrate(stream, producers, sizes[i], wanted);
+    if (point->count == 0)
         return;
-    trip->p50[round] = quantile(times, count, 0.50);
-    trip->p99[round] = quantile(times, count, 0.99);
+    double before = processor_seconds();
+    double seconds =
+        run_stream(stream->transport, stream->processes, producers, sizes[i], point->count);
+    double spent = processor_seconds() - before;
+    point->rate = (double)point->count / seconds;
+
+    char row[64], column[32];
+    snprintf(row, sizeof row, "%s, %s", stream->transport->name,
+             stream->processes ? "processes" : "threads");
+    snprintf(column, sizeof column, "%u", producers);
+    if (i == 0)
+        figures_add(BY_PRODUCERS, row, column, "M/s", point->rate / 1e6);
+    if (i == 0 && producers == 1)
+        figures_add("8 bytes, one producer: processor time of a message", row, "both sides", "ns",
+                    spent / (double)point->count * 1e9);
+    snprintf(column, sizeof column, "%zu bytes", sizes[i]);
+    if (stream->sizes && producers == 1)
+        figures_add(BY_SIZE, stream->transport->name, column, "M/s", point->rate / 1e6);
 }
 
-static void measure(const struct settings *settings)
+/* Payloads of 4096 bytes that are written once and read once, by memcpy. */
+static double copy_rate(double wanted)
 {
-    for (size_t i = 0; i < STREAMS; i++) {
-        show_progress("calibration", i + 1, STREAMS);
-        for (size_t k = 0; k < SIZES; k++)
-            streams[i].counts[k] = calibrate(&streams[i], sizes[k], settings->seconds);
-    }
-    double *times = calloc(settings->round_trips, sizeof *times);
-    if (!times)
-        fail("measure round trips", "no memory");
-    for (size_t round = 0; round < settings->rounds; round++) {
-        show_progress("round", round + 1, settings->rounds);
-        for (size_t i = 0; i < STREAMS; i++)
-            measure_stream(&streams[i], round);
-        for (size_t i = 0; i < TRIPS; i++)
-            measure_trip(&trips[i], round, settings->round_trips, times);
-    }
-    free(times);
-    if (isatty(STDERR_FILENO))
-        fputs("\r\033[K", stderr);
-}
-
-/* ------------------------------------------------------------------ printing */
-
-static void print_streams(size_t rounds)
-{
-    double limits[SIZES] = {0};
-    printf("%-36s", "Millions of messages/s (x bare ring)");
-    for (size_t k = 0; k < SIZES; k++)
-        printf("%10zu bytes", sizes[k]);
-    putchar('\n');
-    for (size_t i = 0; i < STREAMS; i++) {
-        struct stream *stream = &streams[i];
-        printf("  %-10s %u %-9s to 1, %s", stream->transport->name, stream->producers,
-               stream->producers == 1 ? "producer" : "producers",
-               stream->processes ? "processes" : "threads  ");
-        for (size_t k = 0; k < SIZES; k++) {
-            if (stream->counts[k] == 0) {
-                printf("%16s", "none here");
-                continue;
-            }
-            double rate = quantile(stream->rates[k], rounds, 0.5) / 1e6;
-            if (stream->transport == &transport_ring)
-                limits[k] = rate;
-            printf("%9.2f (%4.2f)", rate, rate / limits[k]);
+    static char from[BOUND][COPIED], to[BOUND][COPIED];
+    memset(from, 1, sizeof from);
+    memset(to, 1, sizeof to);
+    double start = program_now(), now = start;
+    uint64_t count = 0;
+    while ((now = program_now()) - start < wanted)
+        for (size_t i = 0; i < BOUND; i++, count++) {
+            memcpy(to[i], from[i], COPIED);
+            __asm__ volatile("" ::"r"(to[i]) : "memory");
         }
-        putchar('\n');
+    return (double)count / (now - start);
+}
+
+/* ------------------------------------------------------------------ a round */
+
+static double rate_of(const struct transport *transport, bool processes, unsigned producers,
+                      size_t size)
+{
+    for (size_t i = 0; i < STREAMS; i++)
+        if (streams[i].transport == transport && streams[i].processes == processes)
+            return points[i][producers][size].rate;
+    return 0;
+}
+
+static void compare(void)
+{
+    for (size_t i = 0; i < ASKED; i++) {
+        const struct asked *row = &asked[i];
+        double ours = rate_of(row->ours, row->processes, row->producers, 0);
+        double other = rate_of(row->other, row->other_processes, row->other_producers, 0);
+        if (ours == 0 || other == 0)
+            continue;
+        figures_add("asked", row->what, "reached", "x", ours / other);
+        figures_add("asked", row->what, "at least", "x", row->least);
     }
 }
 
-static void print_trips(size_t rounds)
+static void compare_with_copies(double wanted)
 {
-    printf("\n%-36s%12s%12s\n", "Round trip of 8 bytes, microseconds", "p50", "p99");
-    for (size_t i = 0; i < TRIPS; i++) {
-        struct trip *trip = &trips[i];
-        printf("  %-10s%-24s", trip->transport->name, trip->processes ? "processes" : "threads");
-        if (trip->missing)
-            printf("%12s\n", "none here");
-        else
-            printf("%12.2f%12.2f\n", quantile(trip->p50, rounds, 0.5) * 1e6,
-                   quantile(trip->p99, rounds, 0.5) * 1e6);
+    double copies = copy_rate(wanted);
+    double loans = rate_of(&transport_mpsc_loan, true, 1, SIZES - 1);
+    figures_add(BY_SIZE, "memcpy", "4096 bytes", "M/s", copies / 1e6);
+    figures_add("asked", "4096 B by loan and peek: to memcpy", "reached", "x", loans / copies);
+    figures_add("asked", "4096 B by loan and peek: to memcpy", "at least", "x", 0.8);
+}
+
+static void measure_mixed(double wanted)
+{
+    static const struct stream mixed = {&transport_mpsc_mixed, true, {1}, false, false};
+    static uint64_t count;
+    if (!count)
+        count = calibrate(&mixed, 1, sizes[1], wanted);
+    double seconds = run_stream(mixed.transport, true, 1, sizes[1], count);
+    figures_add(BY_SIZE, mixed.transport->name, "8 to 4096 bytes", "M/s",
+                (double)count / seconds / 1e6);
+}
+
+static void measure_round(const struct settings *settings, double wanted)
+{
+    for (size_t i = 0; i < STREAMS; i++) {
+        const struct stream *stream = &streams[i];
+        if (settings->quick && stream->slow)
+            continue;
+        for (size_t k = 0; k < 5 && stream->producers[k]; k++)
+            measure(stream, stream->producers[k], 0, wanted);
+        for (size_t k = 1; stream->sizes && k < SIZES; k++)
+            measure(stream, 1, k, wanted);
     }
+    measure_mixed(wanted);
+    compare();
+    compare_with_copies(wanted);
 }
 
 int main(int argc, char **argv)
 {
-    struct settings settings = parse_settings(argc, argv);
-    measure(&settings);
-    printf("libmpsc %s; bound %d; median of %zu rounds; %ld processors\n\n", mpsc_version(), BOUND,
-           settings.rounds, sysconf(_SC_NPROCESSORS_ONLN));
-    print_streams(settings.rounds);
-    print_trips(settings.rounds);
+    struct settings settings = program_settings(argc, argv, help);
+    for (size_t round = 0; round < settings.rounds; round++) {
+        program_progress("round", round + 1, settings.rounds);
+        measure_round(&settings, settings.quick ? 0.02 : 0.1);
+    }
+    program_progress_end();
+    for (size_t i = 0; missing[i].peer; i++)
+        printf("missing\t%s\t%s\n", missing[i].peer, missing[i].package);
+    figures_print();
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A pipe of the usual capacity, one write and one read for each message. */
+/* A pipe of a mebibyte, where the system allows that; one write and one read for each message. */
 #include "transport.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@ static struct lane *open_lane(size_t size, unsigned producers)
     lane->size = size;
     if (pipe(lane->fds) == -1)
         fail("open a pipe", strerror(errno));
+    (void)fcntl(lane->fds[1], F_SETPIPE_SZ, 1 << 20);
     return lane;
 }
 
