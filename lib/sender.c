@@ -305,6 +305,22 @@ static mpsc_status claim_cells(mpsc_sender *tx, size_t length, uint64_t nanoseco
     return result == RING_OK ? MPSC_OK : claim_without_room(tx, result, nanoseconds, claim);
 }
 
+/* The way of nearly all claims: one cell, for which there is room. False: nothing was done, and one looks
+ * at all that may be. */
+CPU_PATH bool claim_at_once(mpsc_sender *tx, size_t length, struct claim *claim)
+{
+    if (tx->loan || length > tx->ring.message_size || handle_usable(&tx->handle) ||
+        handle_is_rendezvous(&tx->handle) || handle_side_left(&tx->handle, SIDE_RECEIVER))
+        return false;
+    bool withdrew;
+    *claim = (struct claim){.cells = 1};
+    if (ring_claim_at_once(&tx->ring, &tx->handle.endpoint->intent, tx->room, &claim->position,
+                           &withdrew))
+        return true;
+    tell_if_withdrew(tx, withdrew);
+    return false;
+}
+
 /* ---- descriptors */
 
 mpsc_status mpsc_sender_fd(mpsc_sender *tx, int *fd)
@@ -383,21 +399,12 @@ CPU_ASIDE mpsc_status send(mpsc_sender *tx, const void *message, size_t length,
     return handle_is_rendezvous(&tx->handle) ? finish(tx, &claim, nanoseconds) : MPSC_OK;
 }
 
-/* The way of nearly all messages: one cell, for which there is room. False: nothing was done, and
- * `send` looks at all that may be. */
+/* The way of nearly all messages. False: nothing was done, and `send` looks at all that may be. */
 CPU_PATH bool send_at_once(mpsc_sender *tx, const void *message, size_t length)
 {
-    if (!tx || !message || tx->loan || length > tx->ring.message_size ||
-        handle_usable(&tx->handle) || handle_is_rendezvous(&tx->handle) ||
-        handle_side_left(&tx->handle, SIDE_RECEIVER))
+    struct claim claim;
+    if (!tx || !message || !claim_at_once(tx, length, &claim))
         return false;
-    struct claim claim = {.cells = 1};
-    bool withdrew;
-    if (!ring_claim_at_once(&tx->ring, &tx->handle.endpoint->intent, tx->room, &claim.position,
-                            &withdrew)) {
-        tell_if_withdrew(tx, withdrew);
-        return false;
-    }
     commit_copy(tx, &claim, message, length);
     return true;
 }
@@ -528,11 +535,19 @@ mpsc_status mpsc_send_batch_timeout(mpsc_sender *tx, const struct iovec *message
 
 /* ---- loans */
 
+static mpsc_status claim_loan(mpsc_sender *tx, size_t length, uint64_t nanoseconds)
+{
+    if (!tx || tx->loan)
+        return MPSC_INVALID;
+    if (claim_at_once(tx, length, &tx->loan_claim))
+        return MPSC_OK;
+    mpsc_status status = handle_usable(&tx->handle);
+    return status ? status : claim_cells(tx, length, nanoseconds, &tx->loan_claim);
+}
+
 static void *loan(mpsc_sender *tx, size_t length, uint64_t nanoseconds, mpsc_status *status)
 {
-    mpsc_status found = tx && !tx->loan ? handle_usable(&tx->handle) : MPSC_INVALID;
-    if (!found)
-        found = claim_cells(tx, length, nanoseconds, &tx->loan_claim);
+    mpsc_status found = claim_loan(tx, length, nanoseconds);
     if (status)
         *status = found;
     if (found)
@@ -585,7 +600,7 @@ mpsc_status mpsc_send_loan(mpsc_sender *tx, void *loan, size_t length)
         return status;
     if (length > tx->loan_length)
         status = MPSC_INVALID;
-    else if (handle_side_gone(&tx->handle, SIDE_RECEIVER))
+    else if (handle_side_left(&tx->handle, SIDE_RECEIVER))
         status = MPSC_DISCONNECTED;
     if (status) {
         loan_cancel(tx);
