@@ -749,7 +749,7 @@ static void raw_clone_holds_nothing(void)
 }
 
 /* A program that closes all descriptors goes on, but can give none of its channels to a child
- * (part 2 of the contract). */
+ * (doc/decisions/0001-liveness-by-locks.md). */
 static int closes_all_descriptors(void *argument)
 {
     struct scene *s = argument;

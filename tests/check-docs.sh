@@ -1,0 +1,140 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What the documentation names is there: files, links, tests, identifiers, and the options of configure, of
+# the scripts and of the tools.
+set -u
+
+: "${srcdir:=.}"
+build=$(pwd)
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$srcdir" || exit 1
+
+documents='README.md CONTRIBUTING.md CHANGELOG.md SECURITY.md doc/*.md doc/decisions/*.md'
+source='include lib tools examples bench tests script Makefile.am configure.ac'
+# complaints WHAT: each line of the input is one.
+complaints() { sed "s|\$| $1|" >>"$work/complaints"; }
+
+# ---- Links, and paths: in the source, or made by the build
+
+links() {
+    for document in $documents; do
+        grep -o '](\([^)# ]*\)' "$document" | cut -c3- | grep -v '^[a-z]*:' | sort -u | while read -r link; do
+            [ -e "$(dirname "$document")/$link" ] || echo "$document: $link"
+        done
+    done
+}
+links | complaints 'is linked to, and is not there'
+
+paths() {
+    grep -oE '(^|[^A-Za-z0-9_/.<-])(build/[a-z]+/)?(lib|tests|tools|examples|doc|include|script|bench)/[A-Za-z0-9_./*-]*[A-Za-z0-9_*]' \
+        $documents doc/man/* | sed 's/:[^A-Za-z]*/ /; s, build/[a-z]*/, ,' | sort -u | while read -r document path; do
+        # The pattern may be a list of files.
+        # shellcheck disable=SC2086
+        ls -d $path >/dev/null 2>&1 || [ -e "$build/$path" ] || echo "$document: $path"
+    done
+}
+paths | complaints 'is named, and is not there'
+
+# ---- The tests that hold the guarantees
+
+# "FILE TEST" for each name in a table of guarantees; the test is - for the file itself.
+held_by() {
+    awk -F'|' '/^\|/ { print $(NF - 1) }' doc/guarantees.md | grep -oE '`[A-Za-z0-9_.-]+`' | tr -d '`' |
+        awk '/\./ { file = $0; print file, "-"; next } { print file, $0 }'
+}
+is_a_test() {
+    grep -qE "(TEST[A-Z_]*|TRAFFIC|kind)\($2[,)]|^ +\{+(\.name = )?\"$2\"|^ +$2\(\);" \
+        "tests/$1" tests/"${1%.c}"_*.c tests/traffic.h 2>/dev/null
+}
+unheld() {
+    held_by | while read -r file test; do
+        if ! [ -e "tests/$file" ]; then
+            echo "tests/$file"
+        elif [ "$test" != - ] && ! is_a_test "$file" "$test"; then
+            echo "$file: $test"
+        fi
+    done
+}
+unheld | complaints 'is in doc/guarantees.md, and is no test'
+held_by | cut -d' ' -f1 | sort -u >"$work/named"
+grep -l 'harness_main(' tests/*.c | sed 's,^tests/,,' | grep -vx 'harness.c' | sort |
+    comm -13 "$work/named" - | complaints 'holds no promise of doc/guarantees.md'
+
+# ---- The files of the library
+
+(cd lib && ls ./*.c os/*.c) | sed 's,^\./,,' | while read -r file; do
+    grep -q "[ |]$file" doc/architecture.md || echo "lib/$file"
+done | complaints 'is not in doc/architecture.md'
+
+# Offsets and sizes in doc/segment-format.md, as assertions about lib/layout.h.
+layout() {
+    echo '#include "layout.h"'
+    awk -F' *[|] *' '
+        /^#/ { type = "" }
+        /^## The identity/ { type = "struct identity" }
+        /^## The rest of the header/ { type = "struct header" }
+        /^## A process/ { type = "struct process" }
+        /^## An endpoint/ { type = "struct endpoint" }
+        /^## The rings/ { type = "struct ring_words" }
+        type != "" && $2 ~ /^[0-9]+$/ && $3 ~ /^[0-9]+$/ {
+            sub(/reserved/, type == "struct process" ? "unused" : "reserved", $4)
+            printf "_Static_assert(offsetof(%s, %s) == %s && sizeof(((%s *)0)->%s) == %s, \"%s.%s\");\n",
+                type, $4, $2, type, $4, $3, type, $4
+        }' doc/segment-format.md
+}
+layout >"$work/layout.c"
+grep -q 'struct ring_words, tail' "$work/layout.c" || echo "no table of doc/segment-format.md" | complaints 'was found'
+# CC is a list of words.
+# shellcheck disable=SC2086
+${CC:-cc} -std=c11 -fsyntax-only -Iinclude -iquote lib "$work/layout.c" 2>&1 | grep error |
+    sed 's/.*error: //' | complaints 'in doc/segment-format.md'
+
+# ---- Identifiers
+
+cat $documents doc/man/* | grep -v '^\.Dt' |
+    grep -oE '`[A-Za-z][A-Za-z0-9]*_[A-Za-z0-9_]*[A-Za-z0-9](\(\))?`|MPSC_[A-Z_]*[A-Z]|mpsc_[a-z_]*[a-z]' |
+    tr -d '`()' | grep -v '^pthread_' | sort -u | while read -r word; do
+    grep -rqw -e "$word" $source || echo "$word"
+done | complaints 'is named, and nowhere in the source'
+
+# ---- Options
+
+./configure --help >"$work/configure" 2>/dev/null || : >"$work/configure"
+if [ -s "$work/configure" ]; then
+    grep -ohE -e '--(with|enable|disable)-[a-z]+' $documents | sort -u | sed 's/--disable/--enable/' |
+        while read -r option; do
+            grep -qE -e "$option|--disable-${option#--enable-}" "$work/configure" || echo "$option"
+        done | complaints 'is no option of configure'
+fi
+
+# Of a script its own text knows the options, of a tool its --help; and its commands.
+text_of() {
+    case $1 in
+    script/*) cat "$1" ;;
+    *) for folder in tools examples; do
+        [ ! -x "$build/$folder/$1" ] || "$build/$folder/$1" --help
+    done ;;
+    esac
+}
+options() {
+    # A code span, or a line of an indented or fenced block.
+    cat $documents | awk '{ n = split($0, part, "`"); for (i = 1; i <= n; i++) print part[i] }' |
+        grep -oE '(script/[a-z]+|mpsc-[a-z]+|wordcount)( +[^ |#>&)]+)+' | sort -u |
+        while read -r command words; do
+            text_of "$command" >"$work/text"
+            [ -s "$work/text" ] || continue
+            for word in $words; do
+                case $word in
+                --*) grep -qw -e "${word%%=*}" "$work/text" || echo "$command $word" ;;
+                esac
+            done
+        done
+}
+options | complaints 'is named, and is no option of it'
+
+if [ -s "$work/complaints" ]; then
+    cat "$work/complaints"
+    exit 1
+fi
+echo "$(echo $documents | wc -w) documents, $(held_by | grep -vc -e '-$') tests named"
