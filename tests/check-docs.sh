@@ -133,6 +133,17 @@ options() {
 }
 options | complaints 'is named, and is no option of it'
 
+tool_commands() {
+    {
+        awk '{ n = split($0, part, "`"); for (i = 2; i <= n; i += 2) print part[i] }' $documents
+        sed -n 's/^ *\([0-9] *\$ \)\{0,1\}//; /^mpsc-inspect/p' $documents
+    } | grep -oE '^mpsc-inspect [a-z]+' | sort -u | while read -r tool command; do
+        text_of "$tool" >"$work/text"
+        [ ! -s "$work/text" ] || grep -qw -e "$command" "$work/text" || echo "$tool $command"
+    done
+}
+tool_commands | complaints 'is named, and is no command of it'
+
 if [ -s "$work/complaints" ]; then
     cat "$work/complaints"
     exit 1
