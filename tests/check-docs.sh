@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: MIT
 # What the documentation names is there: files, links, tests, identifiers, and the options of configure, of
 # the scripts and of the tools.
+#
+# The lists of documents and $CC are lists of words.
+# shellcheck disable=SC2086,SC2016
 set -u
 
 : "${srcdir:=.}"
@@ -29,8 +32,6 @@ links | complaints 'is linked to, and is not there'
 paths() {
     grep -oE '(^|[^A-Za-z0-9_/.<-])(build/[a-z]+/)?(lib|tests|tools|examples|doc|include|script|bench)/[A-Za-z0-9_./*-]*[A-Za-z0-9_*]' \
         $documents doc/man/* | sed 's/:[^A-Za-z]*/ /; s, build/[a-z]*/, ,' | sort -u | while read -r document path; do
-        # The pattern may be a list of files.
-        # shellcheck disable=SC2086
         ls -d $path >/dev/null 2>&1 || [ -e "$build/$path" ] || echo "$document: $path"
     done
 }
@@ -85,8 +86,6 @@ layout() {
 }
 layout >"$work/layout.c"
 grep -q 'struct ring_words, tail' "$work/layout.c" || echo "no table of doc/segment-format.md" | complaints 'was found'
-# CC is a list of words.
-# shellcheck disable=SC2086
 ${CC:-cc} -std=c11 -fsyntax-only -Iinclude -iquote lib "$work/layout.c" 2>&1 | grep error |
     sed 's/.*error: //' | complaints 'in doc/segment-format.md'
 

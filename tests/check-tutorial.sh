@@ -11,7 +11,7 @@ set -u
 . "$srcdir/tests/markdown.sh"
 tutorial=$srcdir/doc/tutorial.md
 library=$(pwd)/.libs
-channel=tutorial-jobs
+channel='tutorial-jobs'
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work" "/dev/shm/$channel-${work##*.}"' EXIT
 trap 'exit 1' HUP INT TERM

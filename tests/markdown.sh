@@ -37,9 +37,8 @@ commands() { sed -n 's/^\$ //p' "$1"; }
 
 # play SESSION: runs the commands in a shell, and prints them with what they print.
 play() {
-    commands "$1" | while IFS= read -r command; do
-        printf "printf '%%s\\\\n' '\$ %s'\n%s\n" "$(echo "$command" | sed "s/'/'\\\\''/g")" "$command"
-    done >"$1.sh"
+    # Each command, and before it one that prints it.
+    commands "$1" | sed "h; s/'/'\\\\''/g; s/.*/printf '%s\\\\n' '\$ &'/; p; x" >"$1.sh"
     echo wait >>"$1.sh"
     # A shell that is not at a terminal says more of a killed program than one that is.
     ${SHELL:-sh} "$1.sh" 2>&1 | sed 's/^.*: line [0-9]*: *[0-9]* Killed .*/Killed/'
