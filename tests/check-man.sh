@@ -89,10 +89,12 @@ for page in "$pages"/*.[137]; do
     names "$page" | grep -qx "${file%.*} ${file##*.}" || complain "$page does not name itself"
     case $page in *.3) check_call_page "$page" ;; esac
 done
+# A tool may be referred to as well.
+sed -n 's,^bin_PROGRAMS += tools/,,p' "$srcdir/Makefile.am" | tr ' ' '\n' | sed 's,tools/,,; s/$/ 1/' >"$work/tools"
 for page in "$pages"/*.[137]; do
     sed -n 's/^.*\.\(It \)\{0,1\}Xr //p; s/^.*[ .]Xr //p' "$page" | tr ',' '\n' |
         awk '$1 ~ /^(mpsc|MPSC)/ { print $1, $2 }' | sort -u | while read -r name number; do
-        grep -qx "$name $number" "$work/names" || echo "$page refers to $name($number), which is no page"
+        cat "$work/names" "$work/tools" | grep -qx "$name $number" || echo "$page refers to $name($number), which is no page"
     done
 done >"$work/lost"
 [ ! -s "$work/lost" ] || complain "$(cat "$work/lost")"
