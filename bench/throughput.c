@@ -138,20 +138,18 @@ static double processor_seconds(void)
     return seconds;
 }
 
-/* How many messages take about as long as one measurement should; 0: there is no such transport. */
+/* How many messages take about as long as one measurement should; 0: there is no such transport. Small numbers
+ * take the time that everybody needs to begin, and tell little. */
 static uint64_t calibrate(const struct stream *stream, unsigned producers, size_t size,
                           double wanted)
 {
-    uint64_t count = 4000;
-    for (;;) {
+    for (uint64_t count = 4000;;) {
         double seconds = run_stream(stream->transport, stream->processes, producers, size, count);
         if (seconds < 0)
             return 0;
-        if (seconds > wanted / 10) {
-            double estimate = (double)count * wanted / seconds;
-            return estimate < 1000 ? 1000 : (uint64_t)estimate;
-        }
-        count *= 8;
+        if (seconds > wanted / 2)
+            return (uint64_t)((double)count * wanted / seconds) + 1;
+        count *= seconds > wanted / 8 ? 2 : 4;
     }
 }
 
@@ -264,7 +262,7 @@ int main(int argc, char **argv)
     struct settings settings = program_settings(argc, argv, help);
     for (size_t round = 0; round < settings.rounds; round++) {
         program_progress("round", round + 1, settings.rounds);
-        measure_round(&settings, settings.quick ? 0.02 : 0.1);
+        measure_round(&settings, settings.quick ? 0.04 : 0.15);
     }
     program_progress_end();
     for (size_t i = 0; missing[i].peer; i++)
