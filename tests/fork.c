@@ -720,9 +720,12 @@ static void is_denied_everything(struct scene *s)
     assert_status(status, MPSC_DENIED);
 }
 
+/* Not even what it could take or send at once. */
 static void raw_clone_holds_nothing(void)
 {
     struct scene *s = scene_open(NAMED);
+    send_int(s->tx, 0);
+    expect_int(s->rx, 0);
     send_int(s->tx, 1);
     pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
     if (child == 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* 1.3.2 Rendezvous (bound 0): a send returns once the receiver has taken the message, a try_send
  * succeeds only while a receiver waits, and a message is delivered if, and only if, its send said OK. */
-#include "channels.h"
+#include "steps.h"
 
 #include <sys/mman.h>
 
@@ -476,6 +476,72 @@ static void what_said_ok_arrives_whole(enum mode mode)
     check_giving_up(mode, 512 * 1024, scaled(1000));
 }
 
+/* ------------------------------------------------------------------ given up while it is received */
+
+struct exchange {
+    struct steps steps;
+    struct ends ends;
+    uint64_t received;
+};
+
+static int receives_in_steps(void *argument)
+{
+    struct exchange *exchange = argument;
+    mpsc_sender_close(exchange->ends.tx);
+    must_be_empty(exchange->ends.rx); /* and it has the seat now */
+    steps_begin(&exchange->steps);
+    mpsc_status status =
+        mpsc_try_recv(exchange->ends.rx, &exchange->received, sizeof exchange->received, NULL);
+    steps_end(&exchange->steps, status);
+    return 0;
+}
+
+static int gives_up_in_time(void *argument)
+{
+    struct exchange *exchange = argument;
+    uint64_t number = 7;
+    mpsc_receiver_close(exchange->ends.rx);
+    mpsc_status status =
+        mpsc_send_timeout(exchange->ends.tx, &number, sizeof number, 10 * MILLISECONDS);
+    if (status != MPSC_TIMEOUT)
+        assert_status(status, MPSC_OK);
+    return status;
+}
+
+static bool is_queued(void *rx)
+{
+    return mpsc_len(rx) == 1;
+}
+
+/* The message is there; its receiver has gone so far, and its sender gives up. It arrives or it does not, as
+ * its send has said. */
+static bool given_up_after(unsigned long instructions)
+{
+    struct exchange *exchange = shared_memory(sizeof *exchange);
+    bool inside = true;
+    exchange->ends = ends_open(SIZE, 0);
+    worker receiver = steps_start(&exchange->steps, receives_in_steps, exchange);
+    worker sender = worker_start(PROCESSES, gives_up_in_time, exchange);
+    wait_until(is_queued, exchange->ends.rx);
+    for (unsigned long i = 0; i < instructions && inside; i++)
+        inside = steps_next(&exchange->steps, receiver);
+    int said = worker_join(sender);
+    int got = steps_finish(&exchange->steps, receiver);
+    assert_status((mpsc_status)got, said == MPSC_OK ? MPSC_OK : MPSC_EMPTY);
+    assert_int_equal(exchange->received, said == MPSC_OK ? 7 : 0);
+    ends_close(exchange->ends);
+    munmap(exchange, sizeof *exchange);
+    return inside;
+}
+
+static void given_up_at_any_instruction(enum mode mode)
+{
+    (void)mode;
+    unsigned long step = 1 + 600 / scaled(150), at = now_ns() / 1000 % step;
+    for (; given_up_after(at); at += step)
+        continue;
+}
+
 /* ------------------------------------------------------------------ loans */
 
 static int sends_a_loan(void *argument)
@@ -647,6 +713,7 @@ int main(void)
         TEST(a_time_out_is_not_delivered),
         TEST_BOTH(what_said_ok_is_what_arrives),
         TEST_BOTH(what_said_ok_arrives_whole),
+        TEST_PROCESSES(given_up_at_any_instruction),
         TEST_BOTH(a_sent_loan_waits_for_the_receiver),
         TEST_BOTH(a_try_loan_needs_a_waiting_receiver),
         TEST_BOTH(a_loan_holds_up_the_others),
