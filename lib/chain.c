@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "chain.h"
 #include "os/os.h"
+#include "os/trace.h"
 
 #include <errno.h>
 
@@ -218,6 +219,7 @@ int chain_grow(const struct chain *chain, uint64_t cells, int (*map)(void *, uns
         return error;
     while (!link_ring(chain, last, tail, number))
         tail = tail_of(chain, last);
+    trace_grow(chain->registry->header, number, geometry_place(chain->geometry, number).size);
     return 0;
 }
 

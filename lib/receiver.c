@@ -4,6 +4,7 @@
 #include "condvar.h"
 #include "handle.h"
 #include "offer.h"
+#include "os/trace.h"
 #include "recover.h"
 #include "seat.h"
 #include "view.h"
@@ -90,10 +91,10 @@ size_t mpsc_capacity(const mpsc_receiver *rx)
 
 /* ---- looking */
 
-CPU_PATH void pass(mpsc_receiver *rx, uint64_t cells)
+CPU_PATH void pass(mpsc_receiver *rx, struct header *header, uint64_t cells)
 {
     ring_take(&rx->ring, &rx->head, cells);
-    condvar_notify_room(header_of(rx));
+    condvar_notify_room(header);
 }
 
 static mpsc_status empty_if_busy(mpsc_receiver *rx, mpsc_status status)
@@ -203,7 +204,7 @@ static mpsc_status look(mpsc_receiver *rx, struct ring_item *item)
         case RING_OK:
             return MPSC_OK;
         case RING_VOID:
-            pass(rx, item->cells);
+            pass(rx, header_of(rx), item->cells);
             break;
         case RING_HOLE: {
             mpsc_status status = look_behind(rx);
@@ -263,6 +264,7 @@ static mpsc_status attempt(void *context)
 static mpsc_status wait_message(mpsc_receiver *rx, uint64_t nanoseconds)
 {
     struct wait wait = {
+        .header = header_of(rx),
         .condvar = &header_of(rx)->arrived,
         .deadline = wait_deadline(nanoseconds),
         .blocked_since = &rx->handle.endpoint->blocked_since,
@@ -379,13 +381,20 @@ static bool mark(mpsc_receiver *rx)
     return !handle_is_rendezvous(&rx->handle) || rx->item.taken || ring_mark(&rx->ring, rx->head);
 }
 
-CPU_PATH void take(mpsc_receiver *rx, uint64_t messages, uint64_t cells)
+CPU_PATH void take(mpsc_receiver *rx, struct header *header, uint64_t messages, uint64_t cells)
 {
-    _Atomic uint64_t *all = &header_of(rx)->received;
-    uint64_t received = atomic_load_explicit(all, memory_order_relaxed);
-    atomic_store_explicit(all, received + messages, memory_order_relaxed);
+    uint64_t received = atomic_load_explicit(&header->received, memory_order_relaxed);
+    atomic_store_explicit(&header->received, received + messages, memory_order_relaxed);
     handle_count(&rx->handle, messages);
-    pass(rx, cells);
+    pass(rx, header, cells);
+}
+
+CPU_PATH void take_one(mpsc_receiver *rx, const struct ring_item *item)
+{
+    struct header *header = header_of(rx);
+    size_t length = (size_t)item->length;
+    take(rx, header, 1, item->cells);
+    trace_receive(header, rx->head, length);
 }
 
 /* The message at the head. */
@@ -394,7 +403,7 @@ CPU_PATH void take_copy(mpsc_receiver *rx, const struct ring_item *item, void *b
 {
     size_t taken = (size_t)item->length;
     ring_copy(buffer, ring_payload(&rx->ring, rx->head, taken), taken);
-    take(rx, 1, item->cells);
+    take_one(rx, item);
     if (length)
         *length = taken;
 }
@@ -473,6 +482,7 @@ static void copy_out(const mpsc_receiver *rx, uint64_t position, struct iovec *b
     buffer->iov_len = (size_t)rx->item.length;
     ring_copy(buffer->iov_base, ring_payload(&rx->ring, position, rx->item.length),
               buffer->iov_len);
+    trace_receive(header_of(rx), position + rx->item.cells, buffer->iov_len);
 }
 
 /* The message at the head, and those that stand right behind it. */
@@ -485,7 +495,7 @@ static size_t receive_row(mpsc_receiver *rx, struct iovec *buffers, size_t count
         position += rx->item.cells;
     } while (row < count && ring_look(&rx->ring, position, &rx->item) == RING_OK &&
              rx->item.length <= buffers[row].iov_len);
-    take(rx, row, position - rx->head);
+    take(rx, header_of(rx), row, position - rx->head);
     return row;
 }
 
@@ -584,10 +594,10 @@ mpsc_status mpsc_release(mpsc_receiver *rx, const void *message)
         return MPSC_INVALID;
     rx->peeked = NULL;
     if (!mark(rx)) {
-        pass(rx, rx->item.cells);
+        pass(rx, header_of(rx), rx->item.cells);
         return MPSC_EMPTY;
     }
-    take(rx, 1, rx->item.cells);
+    take_one(rx, &rx->item);
     return MPSC_OK;
 }
 
@@ -605,11 +615,11 @@ static void destroy_queued(mpsc_receiver *rx)
     rx->peeked = NULL; /* its message is one of them */
     while (receiver_look(rx) == MPSC_OK && rx->head < end) {
         if (!mark(rx)) {
-            pass(rx, rx->item.cells);
+            pass(rx, header_of(rx), rx->item.cells);
             continue;
         }
         size_t length = (size_t)rx->item.length;
         destructor->run(ring_payload(&rx->ring, rx->head, length), length, destructor->context);
-        take(rx, 1, rx->item.cells);
+        take_one(rx, &rx->item);
     }
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "recover.h"
+#include "os/trace.h"
 
 /*
  * Exact, without a time-out. A sender stores its intent before the CAS that claims, and keeps it
@@ -16,5 +17,6 @@ enum recover_result recover_hole(const struct registry *registry, const struct r
     if (!ring_skip(ring, head))
         return RECOVER_STAMPED;
     atomic_fetch_add_explicit(&registry->header->holes, 1, memory_order_relaxed);
+    trace_hole(registry->header, *head - 1);
     return RECOVER_PASSED;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "seat.h"
+#include "os/trace.h"
 
 #define RECEIVED (UINT64_C(1) << 63)
 
@@ -8,9 +9,15 @@ uint64_t seat_word(const struct registry *registry, unsigned index)
     return (uint64_t)(index + 1) << 32 | registry->generation;
 }
 
+/* Its endpoint's index + 1; 0: nobody's. */
+static uint64_t seat_number(uint64_t seat)
+{
+    return (seat & ~RECEIVED) >> 32;
+}
+
 static uint64_t seat_owner(const struct registry *registry, uint64_t seat)
 {
-    uint64_t index = (seat & ~RECEIVED) >> 32;
+    uint64_t index = seat_number(seat);
     if (index == 0 || index > registry_endpoint_high(registry))
         return 0;
     uint64_t owner =
@@ -40,8 +47,10 @@ static enum seat_result seat_change(const struct registry *registry, uint64_t mi
          * before the head is read) */
         if (atomic_compare_exchange_weak_explicit(&registry->header->seat, &seat, mine,
                                                   memory_order_acq_rel, memory_order_acquire)) {
-            if (died)
+            if (died) {
                 atomic_fetch_add_explicit(&registry->header->takeovers, 1, memory_order_relaxed);
+                trace_takeover(registry->header, seat_number(seat) - 1, seat_number(mine) - 1);
+            }
             return SEAT_TAKEN;
         }
     }
@@ -72,5 +81,5 @@ int seat_holder(const struct registry *registry)
     uint64_t owner = seat_owner(registry, seat);
     if (!owner || !registry_alive(registry, owner))
         return -1;
-    return (int)((seat & ~RECEIVED) >> 32) - 1;
+    return (int)seat_number(seat) - 1;
 }

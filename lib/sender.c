@@ -3,6 +3,7 @@
 #include "condvar.h"
 #include "handle.h"
 #include "offer.h"
+#include "os/trace.h"
 
 #include <mpsc.h>
 #include <stdlib.h>
@@ -118,6 +119,7 @@ static struct wait wait_of(struct waiting *waiting, uint64_t nanoseconds)
 {
     mpsc_sender *tx = waiting->tx;
     return (struct wait){
+        .header = header_of(tx),
         .condvar = &header_of(tx)->room,
         .deadline = wait_deadline(nanoseconds),
         .blocked_since = &tx->handle.endpoint->blocked_since,
@@ -343,9 +345,9 @@ mpsc_status mpsc_sender_fd(mpsc_sender *tx, int *fd)
 /* ---- commit */
 
 /* So many messages, the last of which ends in front of `end`. */
-CPU_PATH void committed(mpsc_sender *tx, uint64_t end, uint64_t messages)
+CPU_PATH void committed(mpsc_sender *tx, struct header *header, uint64_t end, uint64_t messages)
 {
-    condvar_notify_arrived(header_of(tx));
+    condvar_notify_arrived(header);
     tx->end = end;
     handle_count(&tx->handle, messages);
 }
@@ -353,7 +355,9 @@ CPU_PATH void committed(mpsc_sender *tx, uint64_t end, uint64_t messages)
 CPU_PATH void commit(mpsc_sender *tx, const struct claim *claim, size_t length)
 {
     ring_commit(&tx->ring, claim->position, claim->cells, length);
-    committed(tx, claim->position + claim->cells, 1);
+    struct header *header = header_of(tx);
+    trace_send(header, claim->position, length);
+    committed(tx, header, claim->position + claim->cells, 1);
 }
 
 CPU_PATH void commit_copy(mpsc_sender *tx, const struct claim *claim, const void *message,
@@ -475,9 +479,10 @@ static void commit_part(mpsc_sender *tx, const struct iovec *messages, size_t co
         uint64_t cells = ring_cells(&tx->ring, length);
         ring_copy(ring_payload(&tx->ring, position, length), messages[i].iov_base, length);
         ring_commit(&tx->ring, position, cells, length);
+        trace_send(header_of(tx), position, length);
         position += cells;
     }
-    committed(tx, position, count);
+    committed(tx, header_of(tx), position, count);
 }
 
 static mpsc_status send_part(mpsc_sender *tx, const struct iovec *messages, size_t *count,

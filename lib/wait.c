@@ -2,6 +2,7 @@
 #include "wait.h"
 #include "os/cpu.h"
 #include "os/os.h"
+#include "os/trace.h"
 
 /* About ten microseconds: a fifth of what a sleep and a wake-up cost. */
 enum { SPINS = 400, YIELDS = 4 };
@@ -109,6 +110,12 @@ static enum condvar_result sleep_once(struct wait *wait, unsigned ticket,
     return result;
 }
 
+/* For whoever traces. */
+static inline bool is_sender(const struct wait *wait)
+{
+    return wait->condvar == &wait->header->room;
+}
+
 enum wait_result wait_sleep(struct wait *wait)
 {
     hold_signals(wait);
@@ -124,8 +131,10 @@ enum wait_result wait_sleep(struct wait *wait)
     watch_deaths(wait, &watch, &died);
     if (died)
         bound = vigil_pause(wait->vigil, died);
-    if (!wait->since)
+    if (!wait->since) {
         wait->since = now;
+        trace_block(wait->header, is_sender(wait), now);
+    }
     atomic_store_explicit(wait->blocked_since, wait->since, memory_order_relaxed);
     enum condvar_result result =
         sleep_once(wait, ticket, &watch, earlier(now + bound, wait->deadline));
@@ -138,6 +147,8 @@ enum wait_result wait_sleep(struct wait *wait)
 void wait_end(struct wait *wait)
 {
     release_signals(wait);
-    if (wait->since)
-        atomic_store_explicit(wait->blocked_since, 0, memory_order_relaxed);
+    if (!wait->since)
+        return;
+    atomic_store_explicit(wait->blocked_since, 0, memory_order_relaxed);
+    trace_wake(wait->header, is_sender(wait), wait->since);
 }

@@ -31,6 +31,7 @@ struct wait_vigil {
 };
 
 struct wait {
+    struct header *header; /* of the channel, for whoever traces */
     struct condvar *condvar;
     uint64_t deadline;
     _Atomic uint64_t *blocked_since; /* for whoever inspects */

@@ -8,7 +8,7 @@ cat=./tools/mpsc-cat
 inspect=./tools/mpsc-inspect
 folder=/dev/shm
 name=cat-sh-$$
-deadline=$(($(date +%s) + 240))
+deadline=$(($(date +%s) + 200))
 
 skip() {
     echo "skipped: $*"
@@ -189,18 +189,18 @@ done
 
 # round WHAT FILE EXPECTED OPTION...: through a durable channel.
 round() {
-    what=$1
+    stream=$1
     file=$2
     expected=$3
     shift 3
     $cat --send "$name" --durable "$@" <"$file" 2>"$tmp/err"
     status=$?
-    check "$what: sent, and not waited for" status_is 0
+    check "$stream: sent, and not waited for" status_is 0
     for buffer in --verbose --buffer; do
         [ $buffer = --buffer ] && $cat --send "$name" "$@" <"$file"
         run --receive "$name" --timeout 0 $buffer "$@"
-        check "$what: received until there is no more ($buffer)" ends 3 'nothing came'
-        check "$what: as it was sent ($buffer)" same "$tmp/out" "$expected"
+        check "$stream: received until there is no more ($buffer)" ends 3 'nothing came'
+        check "$stream: as it was sent ($buffer)" same "$tmp/out" "$expected"
     done
     remove
 }
