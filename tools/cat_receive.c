@@ -17,13 +17,14 @@ struct receiving {
 /* ---- writing */
 
 /* A signal, or an error that is told. */
-static int not_written(const struct receiving *receiving)
+static int not_written(struct receiving *receiving)
 {
-    const struct output *output = &receiving->output;
+    struct output *output = &receiving->output;
     int error = errno;
     if (output->held > 0)
         complain("up to %" PRIu64 " %s that lay in the buffer are lost", output->held,
                  settings_noun(receiving->settings, output->held));
+    output->used = output->held = 0;
     if (signals_caught())
         return SIGNALLED + signals_caught();
     complain("cannot write: %s", strerror(error));
@@ -124,10 +125,11 @@ static int receive_all(struct receiving *receiving)
 /* The first thing that went wrong is the exit status. */
 static int finish(struct receiving *receiving, int result)
 {
-    if (receiving->output.used > 0 && !output_flush(&receiving->output) && result == FINE)
-        result = not_written(receiving);
-    if (close(receiving->output.fd) != 0 && result == FINE)
-        result = not_written(receiving);
+    int written = FINE;
+    if (!output_flush(&receiving->output) || close(receiving->output.fd) != 0)
+        written = not_written(receiving);
+    if (result == FINE)
+        result = written;
     if (result > SIGNALLED)
         complain("ended by a signal, after %" PRIu64 " %s; %zu are left in the channel",
                  receiving->progress.messages,
