@@ -4,7 +4,7 @@
 # for no others, and where bpftrace may run they tell what is so.
 #
 # $CC and the flags are lists of words.
-# shellcheck disable=SC2086
+# shellcheck disable=SC2086,SC2317
 set -u
 
 : "${srcdir:=.}" "${CC:=cc}" "${enable_trace:=yes}"

@@ -14,6 +14,9 @@
 
 #ifdef MPSC_TRACE
 #include <sys/sdt.h>
+#ifdef __clang__ /* of what is in that header's macros */
+#pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#endif
 #else
 #define DTRACE_PROBE2(provider, name, first, second) ((void)(first), (void)(second))
 #define DTRACE_PROBE3(provider, name, first, second, third)                                        \
