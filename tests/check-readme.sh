@@ -3,15 +3,15 @@
 # The first try of README.md goes as it is told there: the programs compile, and the session of three
 # terminals looks the same, but for numbers. The program of ten lines prints what it is to print.
 #
-# In a directory of the build. It uses what is built there, installed into a temporary folder; with all of
-# the work (MPSC_TEST_SCALE=100) or --clone it installs from a clean clone, as the README says.
+# In a directory of the build. It uses what is built there, installed into a temporary folder; with
+# MPSC_README=clone (script/test --exhaustive) it installs from a clean clone, as the README says.
 # `check-readme.sh --update` writes the session into the README.
 #
 # $CC and $MAKE are lists of words.
 # shellcheck disable=SC1091,SC2046,SC2086,SC2094
 set -u
 
-: "${srcdir:=.}" "${CC:=cc}" "${MAKE:=make}" "${PKG_CONFIG:=pkg-config}" "${MPSC_TEST_SCALE:=20}"
+: "${srcdir:=.}" "${CC:=cc}" "${MAKE:=make}" "${PKG_CONFIG:=pkg-config}"
 : "${libdir:=/usr/local/lib}" "${bindir:=/usr/local/bin}"
 . "$srcdir/tests/markdown.sh"
 srcdir=$(cd "$srcdir" && pwd)
@@ -63,7 +63,7 @@ install_what_is_built() {
     export PKG_CONFIG_SYSROOT_DIR PKG_CONFIG_ALLOW_SYSTEM_CFLAGS PKG_CONFIG_ALLOW_SYSTEM_LIBS
 }
 cd "$work" || exit 1
-if [ "${1-}" = --clone ] || { [ "$MPSC_TEST_SCALE" -ge 100 ] && [ -e "$srcdir/.git" ]; }; then
+if [ "${MPSC_README-}" = clone ]; then
     install_from_a_clone
 else
     install_what_is_built
