@@ -16,11 +16,8 @@
 
 /* In bytes. */
 struct memory {
-    double file, resident;
-};
-
-struct lap {
-    struct memory opened, used;
+    double file;
+    double opened, used; /* resident */
 };
 
 static double resident(void)
@@ -33,12 +30,11 @@ static double resident(void)
     return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
-static struct memory look(const char *name, double before)
+static double file_size(const char *name)
 {
     mpsc_stats stats;
-    double after = resident(); /* first: who looks needs memory too */
     program_check(mpsc_stat(name, &stats), "look at a channel");
-    return (struct memory){.file = (double)stats.memory, .resident = after - before};
+    return (double)stats.memory;
 }
 
 static void use_all(mpsc_sender *tx, mpsc_receiver *rx, size_t size, size_t bound)
@@ -51,7 +47,7 @@ static void use_all(mpsc_sender *tx, mpsc_receiver *rx, size_t size, size_t boun
 }
 
 /* The first time is for what a process has of the library itself. */
-static struct lap measure(size_t size, size_t bound)
+static struct memory measure(size_t size, size_t bound)
 {
     mpsc_sender *tx;
     mpsc_receiver *rx;
@@ -65,17 +61,18 @@ static struct lap measure(size_t size, size_t bound)
     program_check(mpsc_open_receiver(name, &options, &rx), "open a channel");
     options.exclusive = 0;
     program_check(mpsc_open_sender(name, &options, &tx), "open a channel");
-    struct lap lap = {.opened = look(name, before)};
+    struct memory memory = {.opened = resident() - before};
     use_all(tx, rx, size, bound);
-    lap.used = look(name, before);
+    memory.used = resident() - before;
+    memory.file = file_size(name); /* last: who looks needs memory too */
     mpsc_sender_close(tx);
     mpsc_receiver_close(rx);
-    return lap;
+    return memory;
 }
 
-static struct lap measure_in_child(size_t size, size_t bound)
+static struct memory measure_in_child(size_t size, size_t bound)
 {
-    struct lap *shared = program_share(sizeof *shared);
+    struct memory *shared = program_share(sizeof *shared);
     int status;
     pid_t child = fork();
     if (child == -1)
@@ -87,9 +84,9 @@ static struct lap measure_in_child(size_t size, size_t bound)
     }
     if (waitpid(child, &status, 0) == -1 || status != 0)
         fail("measure memory", "the child failed");
-    struct lap lap = *shared;
+    struct memory memory = *shared;
     munmap(shared, sizeof *shared);
-    return lap;
+    return memory;
 }
 
 void costs_memory(void)
@@ -99,12 +96,11 @@ void costs_memory(void)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         for (size_t k = 0; k < sizeof bounds / sizeof *bounds; k++) {
             char row[64];
-            struct lap lap = measure_in_child(sizes[i], bounds[k]);
+            struct memory memory = measure_in_child(sizes[i], bounds[k]);
             snprintf(row, sizeof row, "%zu bytes, bound %zu", sizes[i], bounds[k]);
-            figures_add(table, row, "file, opened", "KiB", lap.opened.file / 1024);
-            figures_add(table, row, "file, used", "KiB", lap.used.file / 1024);
-            figures_add(table, row, "resident, opened", "KiB", lap.opened.resident / 1024);
-            figures_add(table, row, "resident, used", "KiB", lap.used.resident / 1024);
+            figures_add(table, row, "file", "KiB", memory.file / 1024);
+            figures_add(table, row, "resident, opened", "KiB", memory.opened / 1024);
+            figures_add(table, row, "resident, used", "KiB", memory.used / 1024);
         }
     }
 }
