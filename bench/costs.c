@@ -14,9 +14,10 @@ static const char help[] =
 
 /* To add a transport of which it is asked too: a line here. All of them sleep when they wait. */
 const struct transport *const costs_transports[] = {
-    &transport_mpsc,
-    &transport_pipe,
-    &transport_mq,
+    &transport_mpsc,  &transport_pipe, &transport_mq, &transport_seqpacket, &transport_robust,
+#ifdef HAVE_BOOST
+    &transport_boost,
+#endif
 };
 const size_t costs_transports_count = sizeof costs_transports / sizeof *costs_transports;
 

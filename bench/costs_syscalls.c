@@ -33,6 +33,7 @@ static _Noreturn void send_in_turn(const struct transport *transport, uint64_t c
         if (transport->receive(lane, 1) != i)
             fail(transport->name, "what arrived is not what was sent");
     }
+    transport->close(lane);
     _exit(0);
 }
 
@@ -77,6 +78,15 @@ static int count_calls(const struct transport *transport, uint64_t messages, dou
     return result;
 }
 
+static void add(const struct transport *transport, double calls)
+{
+    figures_add(table, transport->name, "send and receive", "calls", calls);
+    if (transport != &transport_mpsc)
+        return;
+    figures_add("asked", "system calls of a message, nobody waits", "reached", "calls", calls);
+    figures_add("asked", "system calls of a message, nobody waits", "at most", "calls", 0);
+}
+
 void costs_syscalls(bool quick)
 {
     const uint64_t few = 100, many = few + (quick ? 500 : 5000);
@@ -88,8 +98,7 @@ void costs_syscalls(bool quick)
         if (result == 0)
             result = count_calls(transport, many, &more);
         if (result == 0)
-            figures_add(table, transport->name, "send and receive", "calls",
-                        (more - less) / (double)(many - few));
+            add(transport, (more - less) / (double)(many - few));
         else if (result == EXIT_UNTRACED)
             fputs("costs: system calls could not be counted: ptrace is not permitted\n", stderr);
         else if (result != EXIT_NONE)
