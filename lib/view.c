@@ -40,22 +40,45 @@ static bool copy_tables(struct view *view)
 }
 
 /* See is_sound in segment.c. */
-static mpsc_status copy_what_is_sound(struct view *view)
+static mpsc_status copy_what_is_sound(struct view *view, const char **broken)
 {
-    for (int i = 0; i < SEGMENT_LOOKS; i++)
-        if (copy_tables(view) && !view_check(view))
+    for (int i = 0; i < SEGMENT_LOOKS; i++) {
+        *broken = "it lacks memory that was committed: it was cut short, or a hole was made in it";
+        if (copy_tables(view) && !(*broken = view_check(view)))
             return MPSC_OK;
+    }
     return MPSC_CORRUPT;
 }
 
-mpsc_status view_adopt(int fd, struct view *view)
+/* Why segment_identify found it corrupt. */
+static const char *wrong_identity(const struct segment *segment)
 {
+    const struct identity *identity = &segment->identity;
+    struct os_file file;
+    if (os_file_status(segment->fd, &file) || !file.regular || file.size < sizeof *identity)
+        return "it is too short to say what it is";
+    if (identity->magic != LAYOUT_MAGIC)
+        return "it does not begin as a channel does";
+    if (identity->checksum != map_checksum(identity, offsetof(struct identity, checksum)))
+        return "what it says of itself does not agree with its checksum";
+    if (!geometry_fits(&segment->geometry, file.size))
+        return "it is not as large as it says: it was cut short, or appended to";
+    return "what it says of itself cannot be";
+}
+
+mpsc_status view_adopt(int fd, struct view *view, const char **broken)
+{
+    const char *unused;
     struct view made = {.segment.fd = fd};
+    if (!broken)
+        broken = &unused;
     mpsc_status status = segment_identify(fd, true, &made.segment);
+    if (status == MPSC_CORRUPT)
+        *broken = wrong_identity(&made.segment);
+    if (!status && (status = make_room(&made)) == MPSC_CORRUPT)
+        *broken = "its tables do not fit into it";
     if (!status)
-        status = make_room(&made);
-    if (!status)
-        status = copy_what_is_sound(&made);
+        status = copy_what_is_sound(&made, broken);
     if (status)
         view_close(&made);
     else
@@ -66,7 +89,7 @@ mpsc_status view_adopt(int fd, struct view *view)
 mpsc_status view_open(const char *name, struct view *view)
 {
     int fd = os_shm_open(name, false);
-    return fd < 0 ? segment_status(fd) : view_adopt(fd, view);
+    return fd < 0 ? segment_status(fd) : view_adopt(fd, view, NULL);
 }
 
 void view_close(struct view *view)
@@ -157,20 +180,176 @@ uint64_t view_queued(const struct segment *segment)
     return messages;
 }
 
-/* Is there a message, or a hole that is known as such, at the head? */
-static bool is_stamped(const struct segment *segment, uint64_t head)
+/* ---- the messages */
+
+static uint64_t tail_of(const struct segment *segment, unsigned number)
+{
+    return atomic_load_explicit(&segment->header->rings[number].tail, memory_order_relaxed) &
+           ~RING_CLOSED;
+}
+
+/* The ring of a position that is not taken yet. */
+static unsigned ring_at(const struct segment *segment, uint64_t position)
 {
     struct chain chain = segment_chain(segment);
     unsigned number = chain_oldest(&chain);
-    uint64_t stamp;
-    for (unsigned i = 0; i < segment->geometry.rings; i++) {
-        const struct ring_words *words = &segment->header->rings[number];
-        if (head < (atomic_load_explicit(&words->tail, memory_order_relaxed) & ~RING_CLOSED) ||
-            !chain_next(&chain, number, &number))
+    for (unsigned i = 0; i < segment->geometry.rings; i++)
+        if (position < tail_of(segment, number) || !chain_next(&chain, number, &number))
             break;
-    }
-    struct ring_item item;
+    return number;
+}
+
+static uint64_t head_of(const struct segment *segment)
+{
+    return atomic_load_explicit(&segment->header->head, memory_order_relaxed);
+}
+
+/* The header as it is now, and not older than what was read before. */
+static bool look_again(const struct view *view)
+{
+    atomic_thread_fence(memory_order_acquire);
+    return read_range(view, 0, sizeof(struct header));
+}
+
+/* Is what was read at the position, before the header, of this lap? What is queued is: room is claimed
+ * anew only behind the head. What was taken is until a claim comes round to it, since a processor lets
+ * no store pass a claim; and until its ring's memory is given back. */
+static bool is_kept(const struct stamps *stamps, uint64_t position)
+{
+    const struct segment *segment = stamps->segment;
+    struct chain chain = segment_chain(segment);
+    unsigned number = stamps->ring.number;
+    uint64_t base =
+        atomic_load_explicit(&segment->header->rings[number].base, memory_order_relaxed);
+    if (position >= head_of(segment))
+        return true;
+    return base <= position && tail_of(segment, number) - position <= stamps->place.cells &&
+           !chain_used_up(&chain, number);
+}
+
+/* The first bytes of a message; one that comes to the end of the ring goes on at its beginning. */
+static bool read_payload(const struct stamps *stamps, uint64_t position, uint64_t length,
+                         unsigned char *buffer, size_t size)
+{
+    const struct ring *ring = &stamps->ring;
+    const struct ring_place *place = &stamps->place;
+    int fd = stamps->segment->fd;
+    uint64_t index = ring_index(ring, position);
+    if (length < ring->small)
+        return os_read_at(fd, buffer, size, place->offset + (index << ring->stamp_shift)) == 0;
+    uint64_t cells = place->offset + place->cells_offset, from = index * ring->stride;
+    uint64_t left = place->cells * ring->stride - from;
+    size_t first = size < left ? size : (size_t)left;
+    return os_read_at(fd, buffer, first, cells + from) == 0 &&
+           os_read_at(fd, buffer + first, size - first, cells) == 0;
+}
+
+enum { STEP_ON = -1 }; /* beside enum view_found */
+
+static enum view_found lost(const struct segment *segment, struct view_walk *walk)
+{
+    walk->position = head_of(segment);
+    return VIEW_LOST;
+}
+
+/* A message stands at the position, as its stamp says: is it still the same after the copy? */
+static int copy_message(const struct view *view, struct stamps *stamps, struct view_walk *walk,
+                        const struct ring_item *item, void *buffer, size_t size)
+{
+    uint64_t stamp;
+    struct ring_item again;
+    if (size > item->length)
+        size = (size_t)item->length;
+    if (!read_payload(stamps, walk->position, item->length, buffer, size) || !look_again(view))
+        return VIEW_DAMAGED;
+    stamps->end = 0; /* from the file again */
+    if (!is_kept(stamps, walk->position))
+        return lost(stamps->segment, walk);
+    if (!read_stamp(stamps, walk->position, &stamp))
+        return VIEW_DAMAGED;
+    if (ring_judge(&stamps->ring, stamp, walk->position, &again) != RING_OK)
+        return STEP_ON; /* a rendezvous, withdrawn */
+    return VIEW_MESSAGE;
+}
+
+static int walk_step(const struct view *view, struct view_walk *walk, void *buffer, size_t size,
+                     struct view_message *message)
+{
+    const struct segment *segment = &view->segment;
+    unsigned number = ring_at(segment, walk->position);
     struct stamps stamps = stamps_of(segment, number);
+    struct ring_item item = {.cells = 1};
+    uint64_t stamp;
+    if (walk->position >= tail_of(segment, number))
+        return VIEW_END;
+    if (!is_kept(&stamps, walk->position))
+        return lost(segment, walk);
+    if (!read_stamp(&stamps, walk->position, &stamp))
+        return VIEW_DAMAGED;
+    int found;
+    switch (ring_judge(&stamps.ring, stamp, walk->position, &item)) {
+    case RING_OK:
+        found = copy_message(view, &stamps, walk, &item, buffer, size);
+        if (found != VIEW_MESSAGE)
+            return found;
+        *message = (struct view_message){item.length, walk->position < head_of(segment)};
+        walk->position += item.cells;
+        return VIEW_MESSAGE;
+    case RING_VOID:
+        walk->position += item.cells;
+        return STEP_ON;
+    case RING_HOLE:
+        if (walk->position >= head_of(segment))
+            return VIEW_UNSENT;
+        walk->position++; /* one that the receiver skipped */
+        return STEP_ON;
+    default:
+        return VIEW_DAMAGED;
+    }
+}
+
+void view_walk_begin(const struct view *view, struct view_walk *walk)
+{
+    struct chain chain = segment_chain(&view->segment);
+    *walk = (struct view_walk){head_of(&view->segment), chain_end(&chain)};
+}
+
+enum view_found view_walk_next(const struct view *view, struct view_walk *walk, void *buffer,
+                               size_t size, struct view_message *message)
+{
+    int step;
+    do
+        step = look_again(view) ? walk_step(view, walk, buffer, size, message) : VIEW_DAMAGED;
+    while (step == STEP_ON);
+    return (enum view_found)step;
+}
+
+const char *view_check_messages(const struct view *view)
+{
+    struct view_walk walk;
+    struct view_message message;
+    view_walk_begin(view, &walk);
+    while (walk.position < walk.end)
+        switch (view_walk_next(view, &walk, NULL, 0, &message)) {
+        case VIEW_UNSENT:
+            walk.position++;
+            break;
+        case VIEW_END:
+            return NULL;
+        case VIEW_DAMAGED:
+            return "a message's stamp tells what cannot be";
+        default:
+            break;
+        }
+    return NULL;
+}
+
+/* Is there a message, or a hole that is known as such, at the head? */
+static bool is_stamped(const struct segment *segment, uint64_t head)
+{
+    uint64_t stamp;
+    struct ring_item item;
+    struct stamps stamps = stamps_of(segment, ring_at(segment, head));
     return read_stamp(&stamps, head, &stamp) &&
            ring_judge(&stamps.ring, stamp, head, &item) != RING_HOLE;
 }

@@ -1,92 +1,31 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# mpsc-inspect tells what is so of a channel that is used, stuck, orphaned or damaged, names who has
-# an end of it, and neither waits for nor changes what it looks at.
+# mpsc-inspect list and show tell what is so of a channel that is used, stuck, orphaned or damaged, name
+# who has an end of it, and neither wait for nor change what they look at.
 set -u
 
-inspect=./tools/mpsc-inspect
-wordcount=./examples/wordcount
-folder=/dev/shm
+: "${srcdir:=.}"
 prefix=inspect-sh-$$
+. "$srcdir/tests/inspect-common.sh"
+
+wordcount=./examples/wordcount
 name=$prefix-used
-deadline=$(($(date +%s) + 120))
-
-skip() {
-    echo "skipped: $*"
-    exit 77
-}
-[ -x $inspect ] || skip "$inspect is not there"
 [ -x $wordcount ] || skip "$wordcount is not there"
-[ -w $folder ] || skip "$folder cannot be written"
-[ -r /proc/$$/stat ] || skip "/proc is not there"
-
-tmp=$(mktemp -d) || exit 1
-started= # processes to end, whatever happens
-clean_up() {
-    for pid in $started; do
-        kill -KILL "$pid" 2>/dev/null
-    done
-    rm -rf "$tmp" "$folder/${prefix:?}"*
-}
-trap clean_up EXIT
-trap 'exit 1' HUP INT TERM
-
-# ---- What is run and checked
-
-limit=
-if command -v timeout >/dev/null; then
-    limit='timeout -k 5 60'
-fi
-
-# Its output is in $tmp/out and $tmp/err; one that hangs is ended with status 124.
-run() {
-    $limit $inspect "$@" >"$tmp/out" 2>"$tmp/err"
-    status=$?
-}
-
-failed=0
-check() {
-    what=$1
-    shift
-    if "$@"; then
-        echo "ok: $what"
-        return
-    fi
-    echo "NOT so: $what"
-    echo "    status $status; output, and errors:"
-    sed 's/^/    /' "$tmp/out" "$tmp/err"
-    failed=1
-}
-
-status_is() { [ "$status" -eq "$1" ]; }
-says() { grep -q -e "$1" "$tmp/out"; }
-complains() { grep -q -e "$1" "$tmp/err"; }
-ends() { status_is "$1" && complains "$2"; }
-# Lines that match.
-lines() { [ "$(grep -c -e "$2" "$tmp/out")" -eq "$1" ]; }
-
-# wait_for WHAT COMMAND CONDITION...: runs mpsc-inspect COMMAND until it says so.
-wait_for() {
-    what=$1
-    command=$2
-    shift 2
-    # COMMAND is a list of words.
-    # shellcheck disable=SC2086
-    while run $command && ! "$@"; do
-        if [ "$(date +%s)" -ge $deadline ]; then
-            check "$what, in time" false
-            exit 1
-        fi
-        sleep 0.05
-    done
-    echo "ok: $what"
-}
 
 # ---- The command line
 
 run --help
 check "--help tells the commands" says 'list.*a line for each channel'
 check "--help is no error" status_is 0
+for command in list show watch peek check gc metrics; do
+    run $command --help
+    check "$command --help is about it" says "^Usage: mpsc-inspect $command"
+    check "$command --help is no error" status_is 0
+    run $command --no-such-option
+    check "$command refuses an unknown option" ends 2 "mpsc-inspect $command --help"
+done
+run list --interval=soon
+check "an option's senseless value is told" ends 2 "'soon' makes no sense"
 run --version
 check "--version tells a version" says '^mpsc-inspect .*[0-9][0-9]*\.[0-9]'
 check "--version is no error" status_is 0
@@ -147,11 +86,15 @@ kill -STOP $parent
 wait_for "show names a stopped receiver" "show $name" \
     says "^receiver  *$parent  *[a-z-]*wordcount?*  *stopped"
 wait_for "list tells that the channel is full, its kind, senders, receiver and state" list \
-    says "^$name  *bounded  *8/8  *[0-9][0-9]*  *2  *$parent ([a-z-]*wordcount?*)  *[0-9]* [a-z]*  *ok\$"
-check "list has a heading" says '^NAME  *KIND  *QUEUED/BOUND  *SENT  *SENDERS  *RECEIVER  *AGE  *STATE$'
+    says "^$name  *bounded  *8/8  *\[##########\]  *[0-9][0-9]*  *0  *2  *$parent ([a-z-]*wordcount?*)  *[0-9]* [a-z]*  *stalled\$"
+check "list has a heading" \
+    says '^NAME  *KIND  *QUEUED/BOUND  *FILL  *SENT  *RATE/s  *SENDERS  *RECEIVER  *AGE  *STATE$'
 check "list is no error" status_is 0
 wait_for "show tells who is blocked" "show $name" \
-    lines 2 '^sender .* alive  *[0-9][0-9]*  *[0-9][0-9.]* [a-z]*  *-$'
+    lines 2 '^sender .* alive  *[0-9][0-9]*  *[0-9][0-9.]* [a-z]*  *room  *-$'
+check "show's verdict names who is at fault" \
+    says "^full for .*: the receiver, pid $parent ([a-z-]*wordcount?*), is stopped\$"
+check "show calls that stalled" says '^state  *stalled$'
 check "show counts what waits" says '^queued  *8$'
 
 # ---- It changes nothing

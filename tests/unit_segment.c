@@ -86,7 +86,8 @@ static void what_was_made_can_be_opened(void)
     assert_false(registry_is_durable(&opened.registry));
     assert_int_equal(os_file_status(made.fd, &file), 0);
     assert_int_equal(file.permissions, 0640);
-    assert_int_equal(file.size, geometry_place(&made.geometry, 0).offset + geometry_place(&made.geometry, 0).size);
+    assert_int_equal(file.size, geometry_place(&made.geometry, 0).offset +
+                                    geometry_place(&made.geometry, 0).size);
     segment_close(&opened);
     segment_close(&made);
     assert_int_equal(os_shm_unlink(name), 0);
@@ -373,7 +374,7 @@ static void a_view_reads_and_does_nothing_else(void)
     struct view view;
     struct view_endpoint endpoint;
     mpsc_stats stats;
-    assert_status(view_adopt(reopened(segment, O_RDONLY), &view), MPSC_OK);
+    assert_status(view_adopt(reopened(segment, O_RDONLY), &view, NULL), MPSC_OK);
     assert_null(view_check(&view));
     view_stats(&view, &stats);
     assert_int_equal(stats.message_size, 8);
@@ -399,9 +400,75 @@ static void a_view_reads_and_does_nothing_else(void)
     view_close(&view);
     assert_memory_equal(segment->tables.base, before, tables);
     atomic_store(&segment->header->head, 9);
-    assert_status(view_adopt(reopened(segment, O_RDONLY), &view), MPSC_CORRUPT);
+    assert_status(view_adopt(reopened(segment, O_RDONLY), &view, NULL), MPSC_CORRUPT);
     free(before);
     member_end(&living);
+    segment_end(segment);
+}
+
+/* ------------------------------------------------------------------ a walk along the messages */
+
+/* Sends `value` as far as its last step: the stamp. */
+static uint64_t write_unsent(struct segment *segment, struct endpoint *sender, uint64_t value)
+{
+    uint64_t end = 0, position;
+    bool withdrew;
+    assert_int_equal(ring_claim(&segment->ring, &sender->intent, 1, &end, &position, &withdrew),
+                     RING_OK);
+    memcpy(ring_payload(&segment->ring, position, sizeof value), &value, sizeof value);
+    return position;
+}
+
+static void write_message(struct segment *segment, struct endpoint *sender, uint64_t value)
+{
+    ring_commit(&segment->ring, write_unsent(segment, sender, value), 1, sizeof value);
+    intent_none(&sender->intent);
+}
+
+static void must_walk_to(const struct view *view, struct view_walk *walk, uint64_t value,
+                         bool taken)
+{
+    struct view_message message;
+    uint64_t seen = 0;
+    assert_int_equal(view_walk_next(view, walk, &seen, sizeof seen, &message), VIEW_MESSAGE);
+    assert_int_equal(seen, value);
+    assert_int_equal(message.length, sizeof value);
+    assert_int_equal(message.taken, taken);
+}
+
+/* 5 messages at a time in 8 cells: what was taken can be seen until its cell is claimed anew, and from
+ * then on not, though its stamp still stands. */
+static void a_walk_gives_no_message_whose_room_is_used_again(void)
+{
+    struct segment *segment = segment_new(5);
+    struct member member = member_new(segment);
+    struct endpoint *sender = endpoint_of(segment, member_add(&member, OWNER_SENDER));
+    struct view view;
+    struct view_walk walk;
+    struct view_message message;
+    uint64_t head = 0, seen;
+    for (uint64_t i = 0; i < 5; i++)
+        write_message(segment, sender, i);
+    assert_status(view_adopt(reopened(segment, O_RDONLY), &view, NULL), MPSC_OK);
+    view_walk_begin(&view, &walk);
+    assert_int_equal(walk.end - walk.position, 5);
+    must_walk_to(&view, &walk, 0, false);
+    ring_take(&segment->ring, &head, 5);
+    must_walk_to(&view, &walk, 1, true);
+    for (uint64_t i = 5; i < 9; i++) /* the last one where the first was */
+        write_message(segment, sender, i);
+    struct view_walk kept = walk;
+    must_walk_to(&view, &walk, 2, true);
+    assert_int_equal(write_unsent(segment, sender, 9) % 8, 1);
+    walk = kept;
+    walk.position = 1;
+    assert_int_equal(view_walk_next(&view, &walk, &seen, sizeof seen, &message), VIEW_LOST);
+    assert_int_equal(walk.position, head);
+    for (uint64_t i = 5; i < 9; i++)
+        must_walk_to(&view, &walk, i, false);
+    assert_int_equal(view_walk_next(&view, &walk, &seen, sizeof seen, &message), VIEW_UNSENT);
+    view_close(&view);
+    member_end(&member);
     segment_end(segment);
 }
 
@@ -588,6 +655,7 @@ int main(void)
         TEST(what_is_no_file_is_refused),
         TEST(a_stranger_s_is_refused),
         TEST(a_view_reads_and_does_nothing_else),
+        TEST(a_walk_gives_no_message_whose_room_is_used_again),
         TEST(a_repair_makes_anew_what_follows_from_the_tables),
         TEST(an_unlinked_channel_is_durable_no_more),
         TEST(a_newer_channel_keeps_its_name),

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A channel at one moment. */
-#include "inspect.h"
+#include "channel.h"
+#include "text.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -44,19 +43,41 @@ static bool has_magic(int fd)
     return pread(fd, &magic, sizeof magic, 0) == sizeof magic && magic == LAYOUT_MAGIC;
 }
 
-/* A descriptor of what is at least the beginning of a channel, if this is CHANNEL_OK. */
-static enum channel_state open_file(struct channel *channel, int *fd)
+/* What a file without a name in the folder is called: see place.h. */
+static void call(struct channel *channel, const struct stat *file, int fd)
 {
-    char path[sizeof CHANNEL_FOLDER + 1 + sizeof channel->name];
-    snprintf(path, sizeof path, "%s/%s", CHANNEL_FOLDER, channel->name);
+    char first = 0;
+    if (pread(fd, &first, 1, offsetof(struct header, identity.name)) != 1)
+        first = 0;
+    const char *kind = file->st_nlink > 0 ? "elsewhere" : first ? "removed" : "private";
+    place_call(kind, file->st_dev, file->st_ino, channel->name, sizeof channel->name);
+}
+
+/* Is this file another than was to be found there? One that has its name in the folder is found by it. */
+static bool is_another(const struct place *place, const struct stat *file)
+{
+    struct stat folder;
+    if (place->named)
+        return false;
+    return file->st_dev != place->device || file->st_ino != place->inode ||
+           (file->st_nlink > 0 && stat(CHANNEL_FOLDER, &folder) == 0 &&
+            folder.st_dev == file->st_dev);
+}
+
+/* A descriptor of what is at least the beginning of a channel, if this is CHANNEL_OK. */
+static enum channel_state open_file(const struct place *place, struct channel *channel, int *fd)
+{
     /* Whatever lies there, a fifo for one, we do not wait for it. */
-    *fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+    int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (place->named ? O_NOFOLLOW : 0);
+    *fd = open(place->path, flags);
     if (*fd < 0)
         return not_opened(channel);
     struct stat file;
     enum channel_state state = CHANNEL_OK;
     if (fstat(*fd, &file) != 0)
         state = failed(channel, MPSC_OS);
+    else if (is_another(place, &file))
+        state = CHANNEL_NONE;
     else if (!S_ISREG(file.st_mode) || !has_magic(*fd))
         state = CHANNEL_OTHER;
     if (state != CHANNEL_OK) {
@@ -65,6 +86,8 @@ static enum channel_state open_file(struct channel *channel, int *fd)
     }
     channel->device = file.st_dev;
     channel->inode = file.st_ino;
+    if (!place->named)
+        call(channel, &file, *fd);
     return CHANNEL_OK;
 }
 
@@ -80,43 +103,56 @@ static uint64_t monotonic_now(void)
 static void copy_endpoints(struct channel *channel, const struct view *view)
 {
     unsigned count = view_endpoints(view);
-    struct view_endpoint *endpoints = calloc(count ? count : 1, sizeof *endpoints);
-    if (!endpoints)
-        no_memory();
+    struct view_endpoint *endpoints = text_room(count, sizeof *endpoints);
     channel->endpoints = endpoints;
     for (unsigned i = 0; i < count; i++)
         if (view_endpoint(view, i, &endpoints[channel->endpoint_count]))
             channel->endpoint_count++;
 }
 
-/* The descriptor is the view's, also on failure. */
-static enum channel_state copy(struct channel *channel, int fd)
+static void copy(struct channel *channel, const struct view *view)
 {
-    struct view view;
-    mpsc_status status = view_adopt(fd, &view);
-    if (status)
-        return status == MPSC_CORRUPT    ? CHANNEL_DAMAGED
-               : status == MPSC_MISMATCH ? CHANNEL_FOREIGN
-                                         : failed(channel, status);
-    channel->created = view.segment.identity.created;
-    view_stats(&view, &channel->stats);
-    copy_endpoints(channel, &view);
-    channel->control_pid = view_control_pid(&view);
+    struct view_walk queue;
+    view_walk_begin(view, &queue);
+    channel->cells = queue.end - queue.position;
+    channel->created = view->segment.identity.created;
+    snprintf(channel->called, sizeof channel->called, "%s", view->segment.identity.name);
+    view_stats(view, &channel->stats);
+    copy_endpoints(channel, view);
+    channel->control_pid = view_control_pid(view);
     channel->looked = monotonic_now();
-    view_close(&view);
     if (channel->stats.processes > 0)
-        return CHANNEL_OK;
-    return channel->stats.durable ? CHANNEL_IDLE : CHANNEL_ORPHANED;
+        channel->state = CHANNEL_OK;
+    else
+        channel->state = channel->stats.durable ? CHANNEL_IDLE : CHANNEL_ORPHANED;
 }
 
-void channel_look(const char *name, struct channel *channel)
+bool channel_view(const struct place *place, struct channel *channel, struct view *view)
 {
     int fd;
-    *channel = (struct channel){0};
-    snprintf(channel->name, sizeof channel->name, "%s", name);
-    channel->state = open_file(channel, &fd);
-    if (channel->state == CHANNEL_OK)
-        channel->state = copy(channel, fd);
+    *channel = (struct channel){.sent_rate = -1, .received_rate = -1};
+    if (place->named)
+        snprintf(channel->name, sizeof channel->name, "%s", strrchr(place->path, '/') + 1);
+    channel->state = open_file(place, channel, &fd);
+    if (channel->state != CHANNEL_OK)
+        return false;
+    mpsc_status status = view_adopt(fd, view, &channel->broken);
+    if (status == MPSC_CORRUPT)
+        channel->state = CHANNEL_DAMAGED;
+    else if (status == MPSC_MISMATCH)
+        channel->state = CHANNEL_FOREIGN;
+    else if (status)
+        channel->state = failed(channel, status);
+    else
+        copy(channel, view);
+    return !status;
+}
+
+void channel_look(const struct place *place, struct channel *channel)
+{
+    struct view view;
+    if (channel_view(place, channel, &view))
+        view_close(&view);
 }
 
 void channel_free(struct channel *channel)
@@ -124,6 +160,46 @@ void channel_free(struct channel *channel)
     free(channel->endpoints);
     channel->endpoints = NULL;
     channel->endpoint_count = 0;
+}
+
+bool channel_is_open(const struct channel *channel)
+{
+    return channel->state <= CHANNEL_ORPHANED;
+}
+
+/* ---- what moved */
+
+static double per_second(uint64_t before, uint64_t after, uint64_t nanoseconds)
+{
+    if (nanoseconds == 0)
+        return -1;
+    /* What is queued is counted while it moves: it may seem to be less than it was. */
+    return after > before ? (double)(after - before) * 1e9 / (double)nanoseconds : 0;
+}
+
+void channel_compare(const struct channel *before, struct channel *after)
+{
+    after->observed = after->looked - before->looked;
+    after->sent_rate = per_second(before->stats.sent, after->stats.sent, after->observed);
+    after->received_rate =
+        per_second(before->stats.received, after->stats.received, after->observed);
+}
+
+bool channel_pause(uint64_t nanoseconds)
+{
+    struct timespec pause = {(time_t)(nanoseconds / 1000000000u),
+                             (long)(nanoseconds % 1000000000u)};
+    return nanosleep(&pause, NULL) == 0;
+}
+
+double channel_fill(const struct channel *channel)
+{
+    const mpsc_stats *stats = &channel->stats;
+    if (stats->bound != UINT64_MAX)
+        return stats->bound ? (double)channel->cells / (double)stats->bound : 0;
+    if (stats->max_bytes == 0)
+        return -1;
+    return (double)channel->cells * (double)stats->message_size / (double)stats->max_bytes;
 }
 
 /* ---- in words */
@@ -144,6 +220,7 @@ const char *channel_state_name(enum channel_state state)
 {
     static const char *const names[] = {
         [CHANNEL_OK] = "ok",
+        [CHANNEL_STALLED] = "stalled",
         [CHANNEL_IDLE] = "idle",
         [CHANNEL_ORPHANED] = "orphaned",
         [CHANNEL_DAMAGED] = "damaged",
@@ -161,53 +238,48 @@ const char *channel_trouble(const struct channel *channel)
     return channel->status == MPSC_OS ? strerror(channel->error) : mpsc_strstatus(channel->status);
 }
 
-/* ---- names */
-
-static int compare(const void *left, const void *right)
+int channel_refuse(const struct channel *channel)
 {
-    return strcmp(*(char *const *)left, *(char *const *)right);
-}
-
-static void add_name(char ***names, size_t *count, const char *name)
-{
-    if ((*count & (*count - 1)) == 0) { /* full: none, or a power of two */
-        char **larger = realloc(*names, (*count ? 2 * *count : 1) * sizeof *larger);
-        if (!larger)
-            no_memory();
-        *names = larger;
+    const char *name = channel->name;
+    switch (channel->state) {
+    case CHANNEL_NONE:
+        complain("no channel '%s'; mpsc-inspect list shows those there are", name);
+        return NOT_SOUND;
+    case CHANNEL_OTHER:
+        complain("'%s' in %s is not a channel; mpsc-inspect list shows those there are", name,
+                 CHANNEL_FOLDER);
+        return NOT_SOUND;
+    case CHANNEL_DAMAGED:
+        complain("channel '%s' is damaged: %s; mpsc_unlink, or rm %s/%s, clears the way for a new "
+                 "one",
+                 name, channel->broken, CHANNEL_FOLDER, name);
+        return NOT_SOUND;
+    case CHANNEL_FOREIGN:
+        complain("channel '%s' has another format than that of version %s; use the mpsc-inspect of "
+                 "the programs that opened it",
+                 name, mpsc_version());
+        return TROUBLE;
+    case CHANNEL_DENIED:
+        complain("this user may not read channel '%s'; try as its owner, or as root", name);
+        return TROUBLE;
+    default:
+        complain("cannot look at channel '%s': %s", name, channel_trouble(channel));
+        return TROUBLE;
     }
-    char *copied = strdup(name);
-    if (!copied)
-        no_memory();
-    (*names)[(*count)++] = copied;
 }
 
-bool channel_names(char ***names, size_t *count)
+bool channel_place(const char *name, struct place *place)
 {
-    DIR *folder = opendir(CHANNEL_FOLDER);
-    if (!folder)
-        return false;
-    *names = NULL;
-    *count = 0;
-    const struct dirent *entry;
-    for (errno = 0; (entry = readdir(folder)); errno = 0)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            add_name(names, count, entry->d_name);
-    int error = errno;
-    closedir(folder);
-    if (error) {
-        channel_names_free(*names, *count);
-        errno = error;
-        return false;
-    }
-    if (*count > 0)
-        qsort(*names, *count, sizeof **names, compare);
-    return true;
-}
-
-void channel_names_free(char **names, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        free(names[i]);
-    free(names);
+    const char *meant = place_name(name);
+    if (!meant)
+        complain("'%s' is no name of a channel: 1 to %d bytes, no slash but a leading one, or as "
+                 "mpsc-inspect list calls one that has no name",
+                 name, MPSC_MAX_NAME);
+    else if (!place_find(meant, place))
+        complain("no process that this user may look into has '%s' open; mpsc-inspect list shows "
+                 "what there is",
+                 meant);
+    else
+        return true;
+    return false;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What /proc tells of a process. */
+#include "process.h"
 #include "inspect.h"
 
+#include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,7 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 64, STAT_SIZE = 512 };
+enum { PATH_SIZE = 80, STAT_SIZE = 512 };
+
+/* ---- its state */
 
 /* "7 (name, which may hold any character) S 1 ..." */
 static bool parse_stat(char *text, struct process_info *info)
@@ -40,37 +44,100 @@ static bool read_stat(uint32_t pid, struct process_info *info)
     return parse_stat(text, info);
 }
 
-/* Only what lies in the folder is asked for more than its name: a file system that does not answer
- * would let us wait. */
-static bool leads_to(int folder, const char *entry, const struct channel *channel)
+const char *process_life(const struct process_info *info)
+{
+    switch (info->state) {
+    case 'T':
+        return "stopped";
+    case 't':
+        return "traced";
+    default:
+        return "alive";
+    }
+}
+
+bool process_stands_still(const struct process_info *info)
+{
+    return info->sight != PROCESS_UNSEEN && (info->state == 'T' || info->state == 't');
+}
+
+/* ---- its descriptors */
+
+/* A regular file in CHANNEL_FOLDER. Only what lies there is asked for more than its name: a file system
+ * that does not answer would let us wait. */
+static bool leads_to_file(int folder, const char *entry, struct stat *file)
 {
     static const char prefix[] = CHANNEL_FOLDER "/";
     char target[sizeof prefix];
-    struct stat file;
     ssize_t length = readlinkat(folder, entry, target, sizeof target - 1);
     return length == (ssize_t)sizeof target - 1 && memcmp(target, prefix, sizeof prefix - 1) == 0 &&
-           fstatat(folder, entry, &file, 0) == 0 && file.st_dev == channel->device &&
-           file.st_ino == channel->inode;
+           fstatat(folder, entry, file, 0) == 0 && S_ISREG(file->st_mode);
 }
 
-static bool has_open(uint32_t pid, const struct channel *channel)
+static DIR *open_folder(const char *pid, const char *name)
 {
     char path[PATH_SIZE];
-    snprintf(path, sizeof path, "/proc/%" PRIu32 "/fd", pid);
-    DIR *folder = opendir(path);
+    snprintf(path, sizeof path, "/proc/%.16s/%s", pid, name);
+    return opendir(path);
+}
+
+static bool has_open(uint32_t pid, uint64_t device, uint64_t inode)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%" PRIu32, pid);
+    DIR *folder = open_folder(text, "fd");
     if (!folder)
         return false;
     bool found = false;
     const struct dirent *entry;
+    struct stat file;
     while (!found && (entry = readdir(folder)))
-        found = leads_to(dirfd(folder), entry->d_name, channel);
+        found = leads_to_file(dirfd(folder), entry->d_name, &file) && file.st_dev == device &&
+                file.st_ino == inode;
     closedir(folder);
     return found;
 }
 
-void process_look(uint32_t pid, const struct channel *channel, struct process_info *info)
+void process_look(uint32_t pid, uint64_t device, uint64_t inode, struct process_info *info)
 {
     *info = (struct process_info){.sight = PROCESS_UNSEEN};
     if (pid != 0 && read_stat(pid, info))
-        info->sight = has_open(pid, channel) ? PROCESS_SEEN : PROCESS_UNSURE;
+        info->sight = has_open(pid, device, inode) ? PROCESS_SEEN : PROCESS_UNSURE;
+}
+
+/* ---- all of them */
+
+static void visit_folder(DIR *folder, const char *pid, const char *name, process_visit visit,
+                         void *context)
+{
+    const struct dirent *entry;
+    while ((entry = readdir(folder))) {
+        struct stat file;
+        char path[PATH_SIZE];
+        if (!leads_to_file(dirfd(folder), entry->d_name, &file))
+            continue;
+        snprintf(path, sizeof path, "/proc/%.16s/%s/%.36s", pid, name, entry->d_name);
+        visit(path, file.st_dev, file.st_ino, context);
+    }
+}
+
+unsigned process_entries(const char *name, process_visit visit, void *context)
+{
+    DIR *all = opendir("/proc");
+    const struct dirent *entry;
+    unsigned hidden = 0;
+    while (all && (entry = readdir(all))) {
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        DIR *folder = open_folder(entry->d_name, name);
+        if (folder)
+            visit_folder(folder, entry->d_name, name, visit, context);
+        else
+            hidden += errno == EACCES;
+        if (folder)
+            closedir(folder);
+    }
+    if (all)
+        closedir(all);
+    return hidden;
 }

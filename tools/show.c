@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* mpsc-inspect show NAME: all that is known of one channel. */
-#include "handle.h"
-#include "inspect.h"
+#include "show.h"
+#include "process.h"
+#include "report.h"
+#include "rows.h"
+#include "text.h"
+#include "verdict.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 /* ---- the channel */
@@ -21,16 +24,26 @@ static void add_number(struct table *table, const char *label, uint64_t number, 
     table_cell(table, "%" PRIu64 "%s%s", number, *unit ? " " : "", unit);
 }
 
+static const char *linked(const struct channel *channel)
+{
+    if (channel->stats.linked)
+        return "yes";
+    return channel->called[0] ? "no (the name was removed)" : "no (it is private)";
+}
+
 static void add_identity(struct table *table, const struct channel *channel)
 {
     const mpsc_stats *stats = &channel->stats;
     char age[DURATION_SIZE];
     text_age(channel->created, age);
     add_text(table, "name", channel->name);
+    if (channel->called[0] && strcmp(channel->called, channel->name) != 0)
+        add_text(table, "made as", channel->called);
     add_text(table, "state", channel_state_name(channel->state));
+    table_colour(table, rows_colour(channel));
     add_text(table, "kind", channel_kind(channel));
     add_text(table, "durable", stats->durable ? "yes" : "no");
-    add_text(table, "linked", stats->linked ? "yes" : "no (the name was removed)");
+    add_text(table, "linked", linked(channel));
     add_text(table, "age", age);
     add_text(table, "type", stats->type_name[0] ? stats->type_name : "-");
     add_number(table, "message size", stats->message_size, "bytes");
@@ -62,21 +75,34 @@ static void add_figures(struct table *table, const mpsc_stats *stats)
         add_text(table, "receiver pid", "-");
 }
 
-static void print_channel(const struct channel *channel)
+static void add_rates(struct table *table, const struct channel *channel)
+{
+    char sent[DURATION_SIZE], received[DURATION_SIZE];
+    if (channel->sent_rate < 0)
+        return;
+    text_rate(channel->sent_rate, sent);
+    text_rate(channel->received_rate, received);
+    table_cell(table, "rate");
+    table_cell(table, "%s sent/s, %s received/s", sent, received);
+}
+
+static void print_channel(const struct channel *channel, const char *verdict, FILE *out)
 {
     static const struct column columns[] = {{NULL, false}, {NULL, false}};
     struct table table = {.columns = columns, .width = 2};
     add_identity(&table, channel);
     add_figures(&table, &channel->stats);
-    table_print(&table);
+    add_rates(&table, channel);
+    table_print(&table, out);
     table_free(&table);
+    fprintf(out, "\n%s\n", verdict);
 }
 
 /* ---- its endpoints */
 
 static const struct column endpoint_columns[] = {
     {"END", false},     {"PID", true},     {"COMMAND", false}, {"STATE", false},
-    {"MESSAGES", true}, {"BLOCKED", true}, {"SEAT", false},
+    {"MESSAGES", true}, {"BLOCKED", true}, {"ON", false},      {"SEAT", false},
 };
 
 /* What is found out on the way, and explained at the end. */
@@ -100,23 +126,11 @@ static const char *kind_name(enum owner_kind kind)
     }
 }
 
-static const char *life_name(const struct process_info *info)
-{
-    switch (info->state) {
-    case 'T':
-        return "stopped";
-    case 't':
-        return "traced";
-    default:
-        return "alive";
-    }
-}
-
 /* Handles of one process mostly stand together. */
 static const struct process_info *info_of(struct endpoints *all, uint32_t pid)
 {
     if (pid != all->pid || pid == 0) {
-        process_look(pid, all->channel, &all->info);
+        process_look(pid, all->channel->device, all->channel->inode, &all->info);
         all->pid = pid;
     }
     return &all->info;
@@ -137,7 +151,7 @@ static void add_process(struct endpoints *all, struct table *table,
         table_cell(table, "not visible");
     else
         table_cell(table, "%s%s", info->command, doubt);
-    const char *life = life_name(info);
+    const char *life = process_life(info);
     table_cell(table, "%s%s", life, strcmp(life, "alive") == 0 ? "" : doubt);
     all->unseen = all->unseen || info->sight == PROCESS_UNSEEN;
     all->unsure = all->unsure || info->sight == PROCESS_UNSURE;
@@ -146,10 +160,12 @@ static void add_process(struct endpoints *all, struct table *table,
 static void add_blocked(struct endpoints *all, const struct view_endpoint *endpoint)
 {
     char since[DURATION_SIZE] = "-";
-    uint64_t now = all->channel->looked;
-    if (endpoint->alive && endpoint->blocked_since)
-        text_duration(now > endpoint->blocked_since ? now - endpoint->blocked_since : 0, since);
+    uint64_t blocked = verdict_blocked(all->channel, endpoint);
+    const char *on = verdict_blocked_on(all->channel, endpoint);
+    if (blocked)
+        text_duration(blocked, since);
     table_cell(&all->table, "%s", since);
+    table_cell(&all->table, "%s", on ? on : "-");
 }
 
 static void add_endpoint(struct endpoints *all, const struct view_endpoint *endpoint)
@@ -167,21 +183,9 @@ static void add_endpoint(struct endpoints *all, const struct view_endpoint *endp
 
 /* ---- who holds up others */
 
-/* Those who sleep in a call, on that side. */
-static unsigned blocked(const struct channel *channel, enum owner_kind kind)
-{
-    unsigned count = 0;
-    for (size_t i = 0; i < channel->endpoint_count; i++) {
-        const struct view_endpoint *endpoint = &channel->endpoints[i];
-        count += endpoint->alive && endpoint->kind == kind && endpoint->blocked_since;
-    }
-    return count;
-}
-
 static bool stands_still(struct endpoints *all, uint32_t pid)
 {
-    const struct process_info *info = info_of(all, pid);
-    return info->sight != PROCESS_UNSEEN && strcmp(life_name(info), "alive") != 0;
+    return process_stands_still(info_of(all, pid));
 }
 
 static const struct column holdup_columns[] = {
@@ -190,8 +194,8 @@ static const struct column holdup_columns[] = {
 
 static void add_waiting(struct table *table, const struct channel *channel)
 {
-    unsigned senders = blocked(channel, OWNER_SENDER);
-    const char *receiver = blocked(channel, OWNER_RECEIVER) ? "the receiver" : "";
+    unsigned senders = verdict_sleepers(channel, OWNER_SENDER);
+    const char *receiver = verdict_sleepers(channel, OWNER_RECEIVER) ? "the receiver" : "";
     if (senders)
         table_cell(table, "%s%s%u sender%s", receiver, *receiver ? ", " : "", senders,
                    senders == 1 ? "" : "s");
@@ -204,7 +208,7 @@ static void add_holdup(struct endpoints *all, struct table *table,
 {
     const struct channel *channel = all->channel;
     bool still = stands_still(all, endpoint->pid);
-    bool claims = endpoint->claims_next && (still || blocked(channel, OWNER_RECEIVER));
+    bool claims = endpoint->claims_next && (still || verdict_sleepers(channel, OWNER_RECEIVER));
     if (!claims && !(endpoint->seated && still))
         return;
     table_cell(table, "%" PRIu32, endpoint->pid);
@@ -214,7 +218,7 @@ static void add_holdup(struct endpoints *all, struct table *table,
 }
 
 /* What others wait for, as far as that is not for who is just slow. */
-static void print_holdups(struct endpoints *all)
+static void print_holdups(struct endpoints *all, FILE *out)
 {
     const struct channel *channel = all->channel;
     struct table table = {.columns = holdup_columns,
@@ -230,13 +234,13 @@ static void print_holdups(struct endpoints *all)
         table_cell(&table, "who opens, clones, closes or forks");
     }
     if (table.used > 0) {
-        putchar('\n');
-        table_print(&table);
+        putc('\n', out);
+        table_print(&table, out);
     }
     table_free(&table);
 }
 
-static void print_endpoints(const struct channel *channel)
+static void print_endpoints(const struct channel *channel, FILE *out)
 {
     struct endpoints all = {
         .channel = channel,
@@ -245,76 +249,67 @@ static void print_endpoints(const struct channel *channel)
     };
     for (size_t i = 0; i < channel->endpoint_count; i++)
         add_endpoint(&all, &channel->endpoints[i]);
-    putchar('\n');
+    putc('\n', out);
     if (channel->endpoint_count == 0)
-        puts("No process has an end of it.");
+        fputs("No process has an end of it.\n", out);
     else
-        table_print(&all.table);
-    print_holdups(&all);
+        table_print(&all.table, out);
+    print_holdups(&all, out);
     if (all.unseen || all.unsure)
-        puts("\nA pid is as its process sees itself.");
+        fputs("\nA pid is as its process sees itself.\n", out);
     if (all.unseen)
-        puts("not visible: alive, but no process has that pid here. It is in another pid "
-             "namespace,\n"
-             "or /proc hides it from this user.");
+        fputs("not visible: alive, but no process has that pid here. It is in another pid "
+              "namespace,\n"
+              "or /proc hides it from this user.\n",
+              out);
     if (all.unsure)
-        puts("?: the process that has this pid here may be another one: it does not show, to this\n"
-             "user, that it has the channel open.");
+        fputs(
+            "?: the process that has this pid here may be another one: it does not show, to this\n"
+            "user, that it has the channel open.\n",
+            out);
     table_free(&all.table);
 }
 
 /* ---- the command */
 
-static int refuse(const struct channel *channel)
+void show_print(struct channel *channel, FILE *out)
 {
-    const char *name = channel->name;
-    switch (channel->state) {
-    case CHANNEL_NONE:
-        complain("no channel '%s'; mpsc-inspect list shows those there are", name);
-        return NOT_SOUND;
-    case CHANNEL_OTHER:
-        complain("'%s' in %s is not a channel; mpsc-inspect list shows those there are", name,
-                 CHANNEL_FOLDER);
-        return NOT_SOUND;
-    case CHANNEL_DAMAGED:
-        complain("channel '%s' is damaged; mpsc_unlink, or rm %s/%s, clears the way for a new one",
-                 name, CHANNEL_FOLDER, name);
-        return NOT_SOUND;
-    case CHANNEL_FOREIGN:
-        complain("channel '%s' has another format than that of version %s; use the mpsc-inspect of "
-                 "the programs that opened it",
-                 name, mpsc_version());
-        return TROUBLE;
-    case CHANNEL_DENIED:
-        complain("this user may not read channel '%s'; try as its owner, or as root", name);
-        return TROUBLE;
-    default:
-        complain("cannot look at channel '%s': %s", name, channel_trouble(channel));
-        return TROUBLE;
-    }
+    char verdict[VERDICT_SIZE];
+    verdict_reach(channel, verdict);
+    print_channel(channel, verdict, out);
+    print_endpoints(channel, out);
 }
 
-int show_command(char **operands)
+bool show_look(const struct place *place, uint64_t nanoseconds, struct channel *channel)
 {
+    struct channel before = {.state = CHANNEL_NONE};
+    if (nanoseconds > 0) {
+        channel_look(place, &before);
+        channel_free(&before);
+        if (channel_is_open(&before))
+            channel_pause(nanoseconds);
+    }
+    channel_look(place, channel);
+    if (!channel_is_open(channel))
+        return false;
+    if (channel_is_open(&before) && before.inode == channel->inode)
+        channel_compare(&before, channel);
+    return true;
+}
+
+int show_command(const struct arguments *arguments)
+{
+    struct place place;
     struct channel channel;
     int result = FINE;
-    const char *name = handle_name(operands[0]);
-    if (!name) {
-        complain("'%s' is no name of a channel: 1 to %d bytes, no slash but a leading one",
-                 operands[0], MPSC_MAX_NAME);
-        return TROUBLE;
-    }
-    channel_look(name, &channel);
-    switch (channel.state) {
-    case CHANNEL_OK:
-    case CHANNEL_IDLE:
-    case CHANNEL_ORPHANED:
-        print_channel(&channel);
-        print_endpoints(&channel);
-        break;
-    default:
-        result = refuse(&channel);
-    }
+    if (!channel_place(arguments->operands[0], &place))
+        return place_name(arguments->operands[0]) ? NOT_SOUND : TROUBLE;
+    if (!show_look(&place, arguments->interval, &channel))
+        result = channel_refuse(&channel);
+    else if (!arguments->json)
+        show_print(&channel, stdout);
+    else if (!report_channel(&channel))
+        result = TROUBLE;
     channel_free(&channel);
     return result;
 }

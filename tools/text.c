@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Tables, durations, and strings of others made fit for a terminal. */
+#include "text.h"
 #include "inspect.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <wchar.h>
 #include <wctype.h>
 
@@ -17,6 +17,35 @@ _Noreturn void no_memory(void)
 {
     fputs("mpsc-inspect: no memory left\n", stderr);
     exit(TROUBLE);
+}
+
+void *text_room(size_t count, size_t size)
+{
+    void *room = calloc(count ? count : 1, size);
+    if (!room)
+        no_memory();
+    return room;
+}
+
+/* ---- colours */
+
+bool text_has_colours(FILE *out)
+{
+    const char *refused = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    return !(refused && *refused) && terminal && strcmp(terminal, "dumb") != 0 &&
+           isatty(fileno(out));
+}
+
+const char *colour_begin(enum colour colour)
+{
+    static const char *const sequences[] = {
+        [PLAIN] = "", [GOOD] = "\033[32m", [DOUBTFUL] = "\033[33m", [BAD] = "\033[1;31m"};
+    return sequences[colour];
+}
+
+const char *colour_end(enum colour colour)
+{
+    return colour == PLAIN ? "" : "\033[0m";
 }
 
 /* ---- strings of others */
@@ -32,8 +61,7 @@ static size_t printable(const char *text, wchar_t *character)
     return iswprint((wint_t)*character) && wcwidth(*character) > 0 ? length : 0;
 }
 
-/* Replaces, in place, what a terminal might obey. */
-static void clean(char *text)
+void text_clean(char *text)
 {
     wchar_t character;
     for (size_t length; *text; text += length) {
@@ -63,7 +91,7 @@ __attribute__((format(printf, 1, 0))) static char *clean_format(const char *form
     char *text;
     if (vasprintf(&text, format, values) < 0)
         no_memory();
-    clean(text);
+    text_clean(text);
     return text;
 }
 
@@ -77,13 +105,52 @@ void complain(const char *format, ...)
     free(text);
 }
 
+size_t text_utf8(const char *text, size_t length)
+{
+    /* The least that each length is for: a longer form of a smaller one is none. */
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    unsigned char first = (unsigned char)*text;
+    size_t bytes = first < 0x80       ? 1
+                   : first >> 5 == 6  ? 2
+                   : first >> 4 == 14 ? 3
+                   : first >> 3 == 30 ? 4
+                                      : 0;
+    if (length == 0 || bytes == 0 || bytes > length)
+        return 0;
+    uint32_t character = bytes == 1 ? first : first & (0x7fu >> bytes);
+    for (size_t i = 1; i < bytes; i++) {
+        if (((unsigned char)text[i] & 0xc0) != 0x80)
+            return 0;
+        character = character << 6 | ((unsigned char)text[i] & 0x3f);
+    }
+    bool surrogate = character >= 0xd800 && character < 0xe000;
+    return character < least[bytes] || character > 0x10ffff || surrogate ? 0 : bytes;
+}
+
+char *text_as_utf8(const void *bytes, size_t length)
+{
+    const char *from = bytes;
+    char *text = text_room(4 * length + 1, 1), *to = text;
+    while (length > 0) {
+        size_t count = text_utf8(from, length);
+        if (count > 0 && *from != '\0')
+            to = mempcpy(to, from, count);
+        else
+            to += sprintf(to, "\\x%02x", (unsigned)(unsigned char)*from);
+        count += count == 0;
+        from += count;
+        length -= count;
+    }
+    return text;
+}
+
 /* ---- tables */
 
 void table_cell(struct table *table, const char *format, ...)
 {
     if (table->used == table->room) {
         size_t room = table->room ? 2 * table->room : 64;
-        char **larger = realloc(table->cells, room * sizeof *larger);
+        struct cell *larger = realloc(table->cells, room * sizeof *larger);
         if (!larger)
             no_memory();
         table->cells = larger;
@@ -91,63 +158,74 @@ void table_cell(struct table *table, const char *format, ...)
     }
     va_list values;
     va_start(values, format);
-    table->cells[table->used++] = clean_format(format, values);
+    table->cells[table->used++] = (struct cell){clean_format(format, values), PLAIN};
     va_end(values);
 }
 
-static void spaces(size_t count)
+void table_colour(struct table *table, enum colour colour)
+{
+    table->cells[table->used - 1].colour = colour;
+}
+
+static void spaces(FILE *out, size_t count)
 {
     while (count-- > 0)
-        putchar(' ');
+        putc(' ', out);
 }
 
-static void print_row(const struct table *table, const size_t *widths, const char *const *cells)
+static void print_row(const struct table *table, const size_t *widths, const struct cell *cells,
+                      FILE *out)
 {
+    bool coloured = text_has_colours(out);
     for (size_t i = 0; i < table->width; i++) {
-        size_t padding = widths[i] - columns_of(cells[i]);
+        size_t padding = widths[i] - columns_of(cells[i].text);
+        enum colour colour = coloured ? cells[i].colour : PLAIN;
         if (table->columns[i].right)
-            spaces(padding);
-        fputs(cells[i], stdout);
+            spaces(out, padding);
+        fprintf(out, "%s%s%s", colour_begin(colour), cells[i].text, colour_end(colour));
         if (i + 1 == table->width)
             break;
-        spaces((table->columns[i].right ? 0 : padding) + GAP);
+        spaces(out, (table->columns[i].right ? 0 : padding) + GAP);
     }
-    putchar('\n');
+    putc('\n', out);
 }
 
-void table_print(const struct table *table)
+static void print_titles(const struct table *table, const size_t *widths, FILE *out)
 {
-    size_t *widths = calloc(table->width, sizeof *widths);
-    const char **titles = calloc(table->width, sizeof *titles);
-    if (!widths || !titles)
-        no_memory();
-    for (size_t i = 0; i < table->width; i++) {
-        titles[i] = table->columns[i].title;
-        widths[i] = titles[i] ? columns_of(titles[i]) : 0;
-    }
+    struct cell *titles = text_room(table->width, sizeof *titles);
+    for (size_t i = 0; i < table->width; i++)
+        titles[i].text = (char *)(uintptr_t)table->columns[i].title;
+    print_row(table, widths, titles, out);
+    free(titles);
+}
+
+void table_print(const struct table *table, FILE *out)
+{
+    size_t *widths = text_room(table->width, sizeof *widths);
+    for (size_t i = 0; i < table->width; i++)
+        widths[i] = table->columns[i].title ? columns_of(table->columns[i].title) : 0;
     for (size_t i = 0; i < table->used; i++) {
-        size_t columns = columns_of(table->cells[i]);
+        size_t columns = columns_of(table->cells[i].text);
         if (columns > widths[i % table->width])
             widths[i % table->width] = columns;
     }
-    if (titles[0])
-        print_row(table, widths, titles);
+    if (table->columns[0].title)
+        print_titles(table, widths, out);
     for (size_t i = 0; i + table->width <= table->used; i += table->width)
-        print_row(table, widths, (const char *const *)&table->cells[i]);
+        print_row(table, widths, &table->cells[i], out);
     free(widths);
-    free(titles);
 }
 
 void table_free(struct table *table)
 {
     for (size_t i = 0; i < table->used; i++)
-        free(table->cells[i]);
+        free(table->cells[i].text);
     free(table->cells);
     table->cells = NULL;
     table->used = table->room = 0;
 }
 
-/* ---- durations */
+/* ---- numbers */
 
 void text_seconds(uint64_t seconds, char text[static DURATION_SIZE])
 {
@@ -182,4 +260,29 @@ void text_age(uint64_t since, char text[static DURATION_SIZE])
         text_seconds(now - since, text);
     else
         snprintf(text, DURATION_SIZE, "?");
+}
+
+void text_rate(double rate, char text[static DURATION_SIZE])
+{
+    static const char units[] = {'\0', 'k', 'M', 'G'};
+    size_t i = 0;
+    while (rate >= 1000 && i + 1 < sizeof units) {
+        rate /= 1000;
+        i++;
+    }
+    int digits = rate > 0 && rate < 100 && (i > 0 || rate < 10);
+    snprintf(text, DURATION_SIZE, "%.*f%.1s", digits, rate, &units[i]);
+}
+
+void text_bar(double part, char text[static BAR + 3])
+{
+    /* Full only when it is, and something as soon as there is something. */
+    int marks = (int)(part * BAR);
+    if (marks <= 0 && part > 0)
+        marks = 1;
+    text[0] = '[';
+    for (int i = 0; i < BAR; i++)
+        text[1 + i] = i < marks ? '#' : '.';
+    text[BAR + 1] = ']';
+    text[BAR + 2] = '\0';
 }

@@ -616,11 +616,22 @@ static void poll_some(struct world *world)
 static void look(struct world *world)
 {
     mpsc_stats stats;
-    char *operands[] = {name};
-    if (choose(world, 2))
-        (void)show_command(operands);
-    else
+    char *operands[] = {name, NULL};
+    struct arguments arguments = {.operands = operands, .count = UINT64_MAX, .bytes = 64};
+    switch (choose(world, 4)) {
+    case 0:
+        arguments.json = true;
+        (void)show_command(&arguments);
+        break;
+    case 1:
+        (void)show_command(&arguments);
+        break;
+    case 2:
+        (void)peek_command(&arguments);
+        break;
+    default:
         (void)!mpsc_stat(name, &stats);
+    }
 }
 
 /* Another process takes part, as far as anybody can see: the lock of a slot's byte is held. It never

@@ -1,0 +1,216 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What mpsc-inspect prints for other programs is read by them: JSON, OpenMetrics, completion of names in
+# bash and zsh; and what it prints on a terminal has colours there alone.
+#
+# Programs and their arguments are lists of words.
+# shellcheck disable=SC2086
+set -u
+
+: "${srcdir:=.}"
+prefix=inspect-output-sh-$$
+. "$srcdir/tests/inspect-common.sh"
+name=$prefix-used
+skipped=
+
+start_peer 1 "$name" 8
+ask 1 "send hello"
+ask 1 "number 7"
+
+# A channel of a wild name, damaged.
+wild=$prefix-'"\
+$(date)'
+cp "$folder/$name" "$folder/$wild"
+truncate -s 5000 "$folder/$wild"
+
+# ---- JSON
+
+python=
+for candidate in python3 /usr/bin/python3; do
+    if $candidate -c 'import json' 2>/dev/null; then
+        python=$candidate
+        break
+    fi
+done
+
+# json EXPRESSION: what Python makes of the output, as `documents`.
+json() {
+    $python -c '
+import json, sys
+decoder, text, documents = json.JSONDecoder(), open(sys.argv[1]).read(), []
+while text.strip():
+    value, end = decoder.raw_decode(text.lstrip())
+    documents.append(value)
+    text = text.lstrip()[end:]
+name = sys.argv[2]
+def of(channels): return [c for c in channels if c["name"] == name][0]
+sys.exit(0 if eval(sys.argv[3]) else 1)' "$tmp/out" "$name" "$1"
+}
+
+run list --json
+if [ $status -eq 2 ] && complains 'built without JSON'; then
+    skipped="$skipped JSON (built without jansson)"
+elif [ -z "$python" ]; then
+    skipped="$skipped JSON (no python3)"
+else
+    check "list --json has the channel" json 'of(documents[0]["channels"])["queued"] == 2'
+    check "and its bound, state and kind" json \
+        'all(of(a["channels"])[k] == v for a in documents for k, v in (("bound", 8), ("state", "ok"), ("kind", "bounded")))'
+    check "and a damaged one of a wild name" json \
+        '[c for c in documents[0]["channels"] if "$(date)" in c["name"]][0]["state"] == "damaged"'
+    run show --json "$name"
+    check "show --json has its endpoints" json \
+        'sorted(e["end"] for e in documents[0]["endpoints"]) == ["receiver", "sender"]'
+    check "and their pid and command" json \
+        "all(e['pid'] == $peer1 and e['command'] == 'inspect_peer' for e in documents[0]['endpoints'])"
+    run peek --json "$name"
+    check "peek --json has a line for each message" json 'len(documents) == 2 and documents[0]["text"] == "hello"'
+    check "and the bytes of what is no text" json \
+        'documents[1]["text"] is None and documents[1]["hex"] == "07000000"'
+    run check --json "$name" "$wild"
+    check "check --json tells the sound and the damaged" json \
+        '[c["result"] for c in documents[0]["channels"]] == ["sound", "damaged"]'
+    check "and why" json 'documents[0]["channels"][1]["why"]'
+    check "its status is the same" status_is 1
+    run gc --json --dry-run "$name"
+    check "gc --json tells what is kept" json 'of(documents[0]["channels"])["result"] == "kept"'
+    run watch --once --json --interval 0.1
+    check "watch --once --json has the channel, and its rate" json \
+        'of(documents[0]["channels"])["sent_per_second"] == 0'
+fi
+
+# ---- OpenMetrics
+
+parse='
+import sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+samples = [s for family in text_string_to_metric_families(open(sys.argv[1]).read()) for s in family.samples]
+def value(metric, **labels):
+    return [s.value for s in samples if s.name == metric and s.labels.get("channel") == sys.argv[2]
+            and all(s.labels.get(k) == v for k, v in labels.items())]
+assert value("mpsc_channel_queued") == [2], value("mpsc_channel_queued")
+assert value("mpsc_channel_sent_total") == [2]
+assert value("mpsc_channel_bound") == [8]
+assert value("mpsc_channel_senders") == [1]
+assert value("mpsc_channel_message_size_bytes") == [32]
+assert value("mpsc_channel_blocked", end="sender") == [0]
+assert value("mpsc_channel_state", mpsc_channel_state="ok") == [1]
+assert any("$(date)" in s.labels["channel"] for s in samples)'
+python=
+for candidate in python3 /usr/bin/python3; do
+    if $candidate -c 'import prometheus_client.openmetrics.parser' 2>/dev/null; then
+        python=$candidate
+        break
+    fi
+done
+run metrics
+check "metrics is no error" status_is 0
+check "metrics ends as OpenMetrics does" [ "$(tail -n 1 "$tmp/out")" = '# EOF' ]
+if [ -n "$python" ]; then
+    check "a parser of OpenMetrics reads it" $python -c "$parse" "$tmp/out" "$name"
+else
+    skipped="$skipped metrics' parser (no python3-prometheus-client)"
+fi
+
+# ---- watch, and colours
+
+run watch --once --interval 0.1
+check "watch --once is a table" says "^$name .*  2/8 "
+check "and counts the channels" says '^[0-9]* channels*, [0-9]* stalled$'
+check "watch --once is no error" status_is 0
+run watch --once --interval 0.1 "$name"
+check "watch --once NAME tells all about one" says '^queued  *2$'
+run watch --once "$prefix-none"
+check "watch of no channel is told" ends 1 'no channel'
+$limit $inspect watch --interval 0.05 >"$tmp/watched" 2>"$tmp/err" &
+watcher=$!
+started="$started $watcher"
+while [ "$(grep -c ' stalled$' "$tmp/watched")" -lt 3 ] && [ "$(date +%s)" -lt $deadline ]; do
+    sleep 0.05
+done
+check "without a terminal it goes on as plain text" [ "$(grep -c ' stalled$' "$tmp/watched")" -ge 3 ]
+kill $watcher
+
+escape=$(printf '\033')
+run list
+check "no colours without a terminal" lines 0 "$escape"
+if command -v script >/dev/null; then
+    # on_terminal ENVIRONMENT... COMMAND...: what a terminal would get, in $tmp/out.
+    on_terminal() {
+        $limit script -qec "env $*" /dev/null </dev/null >"$tmp/out" 2>"$tmp/err"
+        status=$?
+    }
+    on_terminal -u NO_COLOR TERM=xterm $inspect list
+    check "colours on a terminal" says "${escape}\\[32mok"
+    on_terminal NO_COLOR=1 TERM=xterm $inspect list
+    check "but not under NO_COLOR" lines 0 "$escape"
+    check "where the text is the same" says "^$name "
+    on_terminal -u NO_COLOR TERM=dumb $inspect list
+    check "nor where the terminal is dumb" lines 0 "$escape"
+
+    # Until it has drawn the channel; then q.
+    mkfifo "$tmp/keys"
+    $limit script -qfec "env TERM=xterm COLUMNS=150 LINES=50 $inspect watch --interval 0.1" /dev/null \
+        <"$tmp/keys" >"$tmp/drawn" 2>&1 &
+    watcher=$!
+    started="$started $watcher"
+    exec 3>"$tmp/keys"
+    while ! grep -q -a "$name" "$tmp/drawn" && [ "$(date +%s)" -lt $deadline ]; do
+        sleep 0.05
+    done
+    cp "$tmp/drawn" "$tmp/out"
+    check "watch draws on a terminal" grep -q -a "$name" "$tmp/drawn"
+    printf urnq >&3
+    wait $watcher
+    status=$?
+    check "and q ends it" status_is 0
+    exec 3>&-
+else
+    skipped="$skipped colours (no script)"
+fi
+
+# ---- Completion
+
+PATH=$(pwd)/tools:$PATH
+export PATH
+run list --names
+check "list --names has the names alone" says "^$name\$"
+if command -v bash >/dev/null; then
+    # complete_in_bash WORD...: what the last may become.
+    complete_in_bash() {
+        bash -c '. "$1/tools/completion/mpsc-inspect" && shift
+            COMP_WORDS=(mpsc-inspect "$@") COMP_CWORD=$#
+            _mpsc_inspect mpsc-inspect && printf "%s\n" "${COMPREPLY[@]}"' - "$srcdir" "$@" \
+            >"$tmp/out" 2>"$tmp/err"
+        status=$?
+    }
+    complete_in_bash sh
+    check "bash completes a command" says '^show$'
+    complete_in_bash show "$prefix-u"
+    check "bash completes a channel's name" says "^$name\$"
+    complete_in_bash peek --fo
+    check "bash completes an option" says '^--follow$'
+    complete_in_bash show "$prefix-"
+    check "bash expands no name" says 'date\\)'
+else
+    skipped="$skipped completion (no bash)"
+fi
+if command -v zsh >/dev/null; then
+    zsh -f -c 'compadd() { print -l -- $candidates; }
+        words=(mpsc-inspect show "") CURRENT=3 PREFIX=
+        . "$1/tools/completion/_mpsc-inspect"' - "$srcdir" >"$tmp/out" 2>"$tmp/err"
+    check "zsh completes a channel's name" says "^$name\$"
+else
+    skipped="$skipped completion in zsh (no zsh)"
+fi
+
+# ---- The manual
+
+words=$(sed 's/^\.[A-Z][a-z]* //' "$srcdir/doc/man/mpsc-inspect.1" | tr -c 'a-zA-Z_-' '\n')
+run metrics
+for metric in $(sed -n 's/^\(mpsc_channel_[a-z_]*\){.*/\1/p' "$tmp/out" | sort -u); do
+    check "the manual names $metric" [ -n "$(echo "$words" | grep -x "$metric")" ]
+done
+
+[ $failed -eq 0 ] || exit 1
+[ -z "$skipped" ] || skip "$skipped; the rest is so"

@@ -1,0 +1,108 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# mpsc-inspect peek shows what is queued and leaves it there, while messages are sent and taken too.
+set -u
+
+: "${srcdir:=.}"
+prefix=inspect-peek-sh-$$
+. "$srcdir/tests/inspect-common.sh"
+name=$prefix-used
+
+start_peer 1 "$name" 8
+run peek "$name"
+check "an empty channel has nothing to show" status_is 0
+check "and nothing is printed" cmp -s "$tmp/out" /dev/null
+
+ask 1 "send hello"
+ask 1 "send a message that is longer than the thirty-two bytes of a cell"
+ask 1 "number 7"
+cksum <"$folder/$name" >"$tmp/before"
+run peek "$name"
+check "text is shown as text" says '^hello$'
+check "a longer message is whole" says '^a message that is longer than the thirty-two bytes of a cell$'
+check "what is no text is a hexdump" says '^00000000  07 00 00 00  *|\.\.\.\.|$'
+check "peek is no error" status_is 0
+cksum <"$folder/$name" >"$tmp/after"
+check "peeking changes no byte" cmp -s "$tmp/before" "$tmp/after"
+run peek -n 1 "$name"
+check "-n limits their number" lines 1 ''
+run peek --hex --count 1 "$name"
+check "--hex shows all as a hexdump" says '^00000000  68 65 6c 6c 6f  *|hello|$'
+run peek --bytes=10 "$name"
+check "--bytes limits each" says '^a message \.\.\. and 50 more bytes$'
+run peek "$prefix-none"
+check "no channel is told" ends 1 'no channel'
+
+ask 1 "take 3"
+run peek "$name"
+check "what was taken is not queued" cmp -s "$tmp/out" /dev/null
+
+# ---- Round the end of the ring: in its last cell of 32 bytes begins what takes two
+
+start_peer 2 "$name-ring" 128
+ask 2 "many 127"
+ask 2 "take 127"
+ask 2 "send and this one is longer than thirty-two bytes too"
+ask 2 "many 2"
+run peek "$name-ring"
+check "a message that goes round the end of the ring is whole" \
+    says '^and this one is longer than thirty-two bytes too$'
+check "and so are those behind it" lines 2 '^message [12]$'
+
+# ---- --follow
+
+$limit $inspect peek --follow --count 5 "$name" >"$tmp/followed" 2>"$tmp/err" &
+follower=$!
+started="$started $follower"
+ask 1 "many 3"
+while [ "$(wc -l <"$tmp/followed")" -lt 3 ] && [ "$(date +%s)" -lt $deadline ]; do
+    sleep 0.05
+done
+ask 1 "take 3"
+ask 1 "many 2"
+wait $follower
+status=$?
+cp "$tmp/followed" "$tmp/out"
+check "--follow goes on with what is sent, up to -n" status_is 0
+check "and shows each once" lines 5 '^message [123]$'
+ask 1 "take 2"
+
+$limit $inspect peek --follow "$name" >"$tmp/followed" 2>"$tmp/err" &
+follower=$!
+started="$started $follower"
+ask 1 "many 3"
+while [ "$(wc -l <"$tmp/followed")" -lt 3 ] && [ "$(date +%s)" -lt $deadline ]; do
+    sleep 0.05
+done
+kill -KILL "$peer1"
+wait $follower
+status=$?
+cp "$tmp/followed" "$tmp/out"
+check "--follow ends with the channel" status_is 0
+
+# ---- While it is used as fast as it can be: no message is torn
+#
+# The peer's messages are those of the words of a text: whatever is shown is one of them.
+
+wordcount=./examples/wordcount
+[ -x $wordcount ] || skip "$wordcount is not there"
+mkdir "$tmp/words"
+awk 'BEGIN { for (i = 0; i < 100000; i++) { c = sprintf("%c", 97 + i % 26); word = c
+    for (n = i % 30; n > 0; n--) word = word c
+    print word } }' >"$tmp/words/0"
+i=1
+while [ $i -lt 100 ]; do
+    ln "$tmp/words/0" "$tmp/words/$i"
+    i=$((i + 1))
+done
+$wordcount --workers 2 --bound 8 --name "$name-fast" "$tmp/words" >/dev/null 2>&1 &
+started="$started $!"
+wait_for "a channel in use" list says "^$name-fast .* ok\$"
+run peek --follow --count 20000 "$name-fast"
+check "peeking at a channel in use is no error" status_is 0
+check "some were seen" [ "$(wc -l <"$tmp/out")" -gt 0 ]
+# A word is one letter, repeated.
+grep -v -x -e '\([a-z]\)\1*' "$tmp/out" >"$tmp/torn"
+check "and none was torn" cmp -s "$tmp/torn" /dev/null
+
+[ $failed -eq 0 ] || exit 1

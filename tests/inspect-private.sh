@@ -1,0 +1,101 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# mpsc-inspect finds channels that have no name, among the files that processes have open.
+set -u
+
+: "${srcdir:=.}"
+prefix=inspect-private-sh-$$
+. "$srcdir/tests/inspect-common.sh"
+name=$prefix-named
+
+# The file of a channel that a process has open: its inode.
+inode_of() {
+    for descriptor in /proc/"$1"/fd/*; do
+        case $(readlink "$descriptor") in
+        "$folder"/*)
+            stat -L -c %i "$descriptor"
+            return
+            ;;
+        esac
+    done
+}
+
+start_peer 1 - 8
+# shellcheck disable=SC2154
+inode=$(inode_of "$peer1")
+[ -n "$inode" ] || skip "/proc does not show what processes have open"
+ask 1 "many 3"
+
+run list
+check "list has a private channel, by its inode" \
+    says "^private/$inode  *bounded  *3/8 .*  1  *$peer1 (inspect_peer) .* ok\$"
+check "list is no error" status_is 0
+run show "private/$inode"
+check "show tells that it is private" says '^linked  *no (it is private)$'
+check "show tells who has it" says "^sender  *$peer1  *inspect_peer  *alive  *3 "
+check "show is no error" status_is 0
+run peek "private/$inode"
+check "peek shows what is queued in it" lines 3 '^message [123]$'
+run check "private/$inode"
+check "check finds it sound" says "^private/$inode: sound\$"
+run gc --dry-run "private/$inode"
+check "gc would not touch it" says "^private/$inode: kept: it is in use\$"
+
+# ---- What others do to it shows
+
+kill -STOP "$peer1"
+run show "private/$inode"
+wait_for "a stopped receiver is in the verdict" "show private/$inode" \
+    says "^3 messages wait: the receiver, pid $peer1 (inspect_peer), is stopped\$"
+check "and the channel is stalled" says '^state  *stalled$'
+kill -CONT "$peer1"
+tell 1 "many 100"
+wait_for "one that sends to itself is stalled by itself" "show private/$inode" \
+    says "^full for .*: the receiver, pid $peer1 (inspect_peer), is alive and takes none\$"
+wait_for "and is called so after a second" "show private/$inode" says '^state  *stalled$'
+
+# ---- A name that was removed
+
+start_peer 2 "$name" 8
+# shellcheck disable=SC2154
+removed=$(inode_of "$peer2")
+run list
+check "a channel with a name is listed by it alone" lines 0 "/$removed "
+check "and once" lines 1 "^$name "
+rm "$folder/$name"
+run list
+check "without it, by its inode" says "^removed/$removed  *bounded"
+run show "removed/$removed"
+check "show tells its former name" says "^made as  *$name\$"
+check "and that it was removed" says '^linked  *no (the name was removed)$'
+
+# ---- Descriptors that are closed
+
+start_peer 3 - 8
+# shellcheck disable=SC2154
+inode=$(inode_of "$peer3")
+ask 3 closefrom
+mapped=
+for file in /proc/"$peer3"/map_files/*; do
+    if [ -e "$file" ]; then
+        mapped=yes
+    fi
+done
+if [ -n "$mapped" ]; then
+    run list
+    check "one that is only mapped is listed" says "^private/$inode  *bounded"
+    run show "private/$inode"
+    check "and shown" says "^sender  *$peer3  *inspect_peer"
+fi
+
+# ---- One that has gone
+
+kill -KILL "$peer2"
+wait "$peer2" 2>/dev/null
+run show "removed/$removed"
+check "one that has gone is told" ends 1 "no process .* has 'removed/$removed' open"
+run show "private/x"
+check "what cannot be a name is told" ends 2 'no name of a channel'
+
+[ $failed -eq 0 ] || exit 1
+[ -n "$mapped" ] || skip "this user may not open what is only mapped; the rest is so"

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* mpsc-inspect check [NAME...]: is a channel sound? */
+#include "census.h"
+#include "report.h"
+#include "text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct checks {
+    const struct arguments *arguments;
+    struct finding *findings;
+    size_t count;
+    bool damaged, trouble;
+};
+
+static const char *explain(const struct channel *channel)
+{
+    switch (channel->state) {
+    case CHANNEL_DAMAGED:
+        return channel->broken;
+    case CHANNEL_FOREIGN:
+        return "it has another format than that of this version";
+    case CHANNEL_NONE:
+        return "there is no channel of that name";
+    case CHANNEL_OTHER:
+        return "it is not a channel";
+    case CHANNEL_DENIED:
+        return "this user may not read it";
+    case CHANNEL_TROUBLE:
+        return channel_trouble(channel);
+    default:
+        return NULL;
+    }
+}
+
+/* What is wrong with what is queued; NULL: nothing. Not part of each look: it may be much. */
+static const char *queue_is_broken(const struct channel *seen)
+{
+    struct place place;
+    struct channel channel;
+    struct view view;
+    if (!place_find(seen->name, &place) || !channel_view(&place, &channel, &view))
+        return NULL; /* it has just gone, or changed */
+    const char *broken = view_check_messages(&view);
+    view_close(&view);
+    channel_free(&channel);
+    return broken;
+}
+
+static void check(struct checks *checks, const struct channel *channel)
+{
+    const char *why = explain(channel);
+    bool damaged = channel->state == CHANNEL_DAMAGED, sound = channel_is_open(channel);
+    if (sound && (why = queue_is_broken(channel)))
+        damaged = true;
+    checks->damaged = checks->damaged || damaged;
+    checks->trouble = checks->trouble || !(damaged || sound);
+    checks->findings[checks->count++] = (struct finding){
+        .name = channel->name,
+        .result = damaged ? "damaged"
+                  : sound ? "sound"
+                          : "unknown",
+        .why = why,
+    };
+}
+
+static void print(const struct checks *checks)
+{
+    bool coloured = text_has_colours(stdout);
+    for (size_t i = 0; i < checks->count; i++) {
+        const struct finding *finding = &checks->findings[i];
+        enum colour colour = !coloured ? PLAIN : finding->why ? BAD : GOOD;
+        char *name;
+        if (asprintf(&name, "%s", finding->name) < 0)
+            no_memory();
+        text_clean(name);
+        printf("%s: %s%s%s%s%s\n", name, colour_begin(colour), finding->result, colour_end(colour),
+               finding->why ? ": " : "", finding->why ? finding->why : "");
+        free(name);
+    }
+}
+
+int check_command(const struct arguments *arguments)
+{
+    struct census census;
+    if (!census_of(arguments->operands, &census))
+        return TROUBLE;
+    struct checks checks = {
+        .arguments = arguments,
+        .findings = text_room(census.count, sizeof *checks.findings),
+        .trouble = census.trouble,
+    };
+    for (size_t i = 0; i < census.count; i++)
+        check(&checks, &census.channels[i]);
+    if (!arguments->json)
+        print(&checks);
+    else if (!report_findings(checks.findings, checks.count))
+        checks.trouble = true;
+    free(checks.findings);
+    census_caveats(&census);
+    census_free(&census);
+    return checks.damaged ? NOT_SOUND : checks.trouble ? TROUBLE : FINE;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mpsc-inspect gc [NAME...]: removes channels whose processes are all gone.
+ *
+ * It is looked at twice. Who has joined a channel was let in while another process lived in it, and so
+ * is in the tables that are read after nobody was seen alive; from then on an orphan lets nobody in. The
+ * name goes as it does in the library: under the inode's lock, and only if it still leads there.
+ */
+#include "census.h"
+#include "report.h"
+#include "text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct collection {
+    const struct arguments *arguments;
+    struct finding *findings;
+    size_t count;
+    bool trouble;
+};
+
+/* Why it stays; NULL: it need not. */
+static const char *reason_to_stay(const struct channel *channel, bool by_name)
+{
+    if (!channel_is_open(channel))
+        return channel->state == CHANNEL_DAMAGED
+                   ? "it is damaged, and who uses it cannot be told; rm removes it"
+                   : "it is not known whether it is in use";
+    if (channel->stats.processes > 0)
+        return "it is in use";
+    if (!channel->stats.linked || strchr(channel->name, '/'))
+        return "it has no name, and goes with its last process";
+    if (strcmp(channel->name, channel->called) != 0)
+        return "it was made under another name: it is a copy, or was moved; rm removes it";
+    if (channel->stats.durable && !by_name)
+        return "it is durable; mpsc-inspect gc NAME removes it";
+    return NULL;
+}
+
+static const char *remove_name(const struct view *view, const char *name)
+{
+    int error = segment_remove_name(&view->segment, name, false);
+    if (error == 0)
+        return NULL;
+    return error == -EAGAIN ? "another process is about to remove it" : strerror(-error);
+}
+
+/* The second look, and the removal. NULL: it is gone. */
+static const char *look_and_remove(const struct channel *seen, bool by_name)
+{
+    struct place place;
+    struct channel channel;
+    struct view view;
+    if (!place_find(seen->name, &place) || !channel_view(&place, &channel, &view))
+        return "it has just gone, or changed";
+    const char *reason = "another has taken its place";
+    if (channel.inode == seen->inode && channel.device == seen->device)
+        reason = reason_to_stay(&channel, by_name);
+    if (!reason)
+        reason = remove_name(&view, channel.name);
+    view_close(&view);
+    channel_free(&channel);
+    return reason;
+}
+
+static void collect(struct collection *collection, const struct channel *channel)
+{
+    const struct arguments *arguments = collection->arguments;
+    bool by_name = arguments->operands[0];
+    const char *reason = reason_to_stay(channel, by_name);
+    const char *result = arguments->dry_run ? "would be removed" : "removed";
+    bool to_be_removed = !reason;
+    if (to_be_removed && !arguments->dry_run)
+        reason = look_and_remove(channel, by_name);
+    /* It was asked for, or should have gone. */
+    if (reason && (by_name || to_be_removed))
+        collection->trouble = true;
+    collection->findings[collection->count++] =
+        (struct finding){channel->name, reason ? "kept" : result, reason};
+}
+
+static void print(const struct collection *collection)
+{
+    for (size_t i = 0; i < collection->count; i++) {
+        const struct finding *finding = &collection->findings[i];
+        char *line;
+        if (asprintf(&line, "%s: %s%s%s", finding->name, finding->result, finding->why ? ": " : "",
+                     finding->why ? finding->why : "") < 0)
+            no_memory();
+        text_clean(line);
+        puts(line);
+        free(line);
+    }
+}
+
+int gc_command(const struct arguments *arguments)
+{
+    struct census census;
+    if (!census_of(arguments->operands, &census))
+        return TROUBLE;
+    struct collection collection = {
+        .arguments = arguments,
+        .findings = text_room(census.count, sizeof *collection.findings),
+        .trouble = census.trouble,
+    };
+    for (size_t i = 0; i < census.count; i++)
+        collect(&collection, &census.channels[i]);
+    if (!arguments->json)
+        print(&collection);
+    else if (!report_findings(collection.findings, collection.count))
+        collection.trouble = true;
+    free(collection.findings);
+    census_free(&census);
+    return collection.trouble ? TROUBLE : FINE;
+}

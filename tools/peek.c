@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* mpsc-inspect peek NAME: what is queued. It stays queued. */
+#include "channel.h"
+#include "report.h"
+#include "text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Between two looks for more to come. */
+#define PAUSE UINT64_C(10000000)
+enum { PAUSES = 50 }; /* until it is asked whether the channel has ended */
+
+struct peek {
+    const struct arguments *arguments;
+    const struct view *view;
+    struct view_walk walk;
+    unsigned char *buffer;
+    uint64_t shown, unsent, lost;
+};
+
+/* ---- one message */
+
+static void print_hex_line(const unsigned char *bytes, size_t size, size_t at)
+{
+    enum { WIDTH = 16 };
+    printf("%08zx ", at);
+    for (size_t i = 0; i < WIDTH; i++) {
+        const char *gap = i == WIDTH / 2 ? " " : "";
+        if (i < size)
+            printf("%s %02x", gap, (unsigned)bytes[i]);
+        else
+            printf("%s   ", gap);
+    }
+    fputs("  |", stdout);
+    for (size_t i = 0; i < WIDTH && i < size; i++)
+        putchar(bytes[i] >= 0x20 && bytes[i] < 0x7f ? bytes[i] : '.');
+    puts("|");
+}
+
+static void print_hex(const unsigned char *bytes, size_t size, uint64_t length)
+{
+    printf("%" PRIu64 " byte%s:\n", length, length == 1 ? "" : "s");
+    for (size_t at = 0; at < size; at += 16)
+        print_hex_line(bytes + at, size - at < 16 ? size - at : 16, at);
+    if (size < length)
+        printf("... and %" PRIu64 " more; --bytes shows more of each\n", length - size);
+}
+
+/* Text is shown as such, but for what a terminal might obey. One newline at its end, or one NUL, is taken
+ * for a part of how it was sent. */
+static bool print_text(unsigned char *bytes, size_t size, uint64_t length)
+{
+    if (size == length && size > 0 && (bytes[size - 1] == '\n' || bytes[size - 1] == '\0'))
+        size--;
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] < 0x20 ? bytes[i] != '\t' : bytes[i] == 0x7f)
+            return false;
+    char *text = text_as_utf8(bytes, size);
+    /* Cut in the midst of a character, its last bytes are none. */
+    bool is_text = strlen(text) == size || size < length;
+    text_clean(text);
+    if (is_text && size < length)
+        printf("%s... and %" PRIu64 " more bytes\n", text, length - size);
+    else if (is_text)
+        puts(text);
+    free(text);
+    return is_text;
+}
+
+static bool show(struct peek *peek, const struct view_message *message)
+{
+    const struct arguments *arguments = peek->arguments;
+    size_t size =
+        message->length < arguments->bytes ? (size_t)message->length : (size_t)arguments->bytes;
+    if (arguments->json)
+        return report_message(message->length, message->taken, peek->buffer, size);
+    if (arguments->hex || !print_text(peek->buffer, size, message->length))
+        print_hex(peek->buffer, size, message->length);
+    return !arguments->follow || fflush(stdout) == 0;
+}
+
+/* ---- all of them */
+
+/* Has it no process any more, and will have none? */
+static bool has_ended(const struct view *view)
+{
+    struct view again;
+    mpsc_stats stats;
+    int fd = fcntl(view->segment.fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0 || view_adopt(fd, &again, NULL) != MPSC_OK)
+        return true;
+    view_stats(&again, &stats);
+    view_close(&again);
+    return stats.processes == 0 && !stats.durable;
+}
+
+/* Waits for what may come. False: nothing will. */
+static bool wait_for_more(const struct peek *peek, unsigned *pauses)
+{
+    if (!peek->arguments->follow)
+        return false;
+    channel_pause(PAUSE);
+    return ++*pauses % PAUSES != 0 || !has_ended(peek->view);
+}
+
+static bool is_done(const struct peek *peek)
+{
+    return peek->shown >= peek->arguments->count ||
+           (!peek->arguments->follow && peek->walk.position >= peek->walk.end);
+}
+
+static int peek_all(struct peek *peek)
+{
+    unsigned pauses = 0;
+    while (!is_done(peek)) {
+        struct view_message message;
+        switch (view_walk_next(peek->view, &peek->walk, peek->buffer,
+                               (size_t)peek->arguments->bytes, &message)) {
+        case VIEW_MESSAGE:
+            peek->shown++;
+            if (!show(peek, &message))
+                return TROUBLE;
+            break;
+        case VIEW_LOST:
+            peek->lost++;
+            break;
+        case VIEW_UNSENT:
+            if (peek->arguments->follow && !wait_for_more(peek, &pauses))
+                return FINE;
+            if (!peek->arguments->follow) {
+                peek->walk.position++;
+                peek->unsent++;
+            }
+            break;
+        case VIEW_END:
+            if (!wait_for_more(peek, &pauses))
+                return FINE;
+            break;
+        default:
+            complain("what is queued is damaged here; mpsc-inspect check tells more");
+            return NOT_SOUND;
+        }
+    }
+    return FINE;
+}
+
+/* What is to be known of what was printed goes to stderr: stdout is the messages. */
+static void print_notes(const struct peek *peek)
+{
+    if (peek->unsent > 0)
+        complain("passed %" PRIu64 " cell%s claimed and not sent: a sender is at it, or has died",
+                 peek->unsent, peek->unsent == 1 ? "" : "s");
+    if (peek->lost > 0)
+        complain("some messages were received, and their room used again, before they could be "
+                 "shown");
+}
+
+int peek_command(const struct arguments *arguments)
+{
+    struct place place;
+    struct channel channel;
+    struct view view;
+    if (!channel_place(arguments->operands[0], &place))
+        return place_name(arguments->operands[0]) ? NOT_SOUND : TROUBLE;
+    if (!channel_view(&place, &channel, &view))
+        return channel_refuse(&channel);
+    struct peek peek = {
+        .arguments = arguments,
+        .view = &view,
+        .buffer = text_room((size_t)arguments->bytes, 1),
+    };
+    view_walk_begin(&view, &peek.walk);
+    int result = peek_all(&peek);
+    print_notes(&peek);
+    free(peek.buffer);
+    view_close(&view);
+    channel_free(&channel);
+    return result;
+}

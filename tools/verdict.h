@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* What is up with a channel, in words: who waits, and whose turn it is. */
+#ifndef MPSC_INSPECT_VERDICT_H
+#define MPSC_INSPECT_VERDICT_H
+
+#include "channel.h"
+#include "process.h"
+
+/* A sleeper of so long, with nothing moving, makes a channel stalled. */
+#define VERDICT_PATIENCE UINT64_C(1000000000)
+
+enum { VERDICT_SIZE = 512 };
+
+/* Also makes CHANNEL_STALLED of CHANNEL_OK where somebody waits for who does nothing. */
+void verdict_reach(struct channel *channel, char text[static VERDICT_SIZE]);
+
+/* Nanoseconds that it has been asleep in a call; 0: it is not. */
+uint64_t verdict_blocked(const struct channel *channel, const struct view_endpoint *endpoint);
+/* What for, as far as the segment tells; NULL: it is not. */
+const char *verdict_blocked_on(const struct channel *channel, const struct view_endpoint *endpoint);
+
+/* Living endpoints of that kind that sleep in a call. */
+unsigned verdict_sleepers(const struct channel *channel, enum owner_kind kind);
+
+#endif
