@@ -7,7 +7,6 @@
 #include "sleeper.h"
 
 #include <errno.h>
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,7 +94,7 @@ static void look(struct idler *idler)
 static void compare(const char *who, double used, double woken, double seconds)
 {
     char row[64];
-    double ticks = floor(used * (double)sysconf(_SC_CLK_TCK));
+    double ticks = (double)(uint64_t)(used * (double)sysconf(_SC_CLK_TCK)); /* whole ones */
     snprintf(row, sizeof row, "blocked %s, %.0f s: ticks of processor time", who, seconds);
     figures_add("asked", row, "reached", "ticks", ticks);
     figures_add("asked", row, "at most", "ticks", 0);
