@@ -6,7 +6,7 @@
 inspect=./tools/mpsc-inspect
 peer=./tests/inspect_peer
 folder=/dev/shm
-deadline=$(($(date +%s) + 240))
+deadline=$(($(date +%s) + 120))
 
 skip() {
     echo "skipped: $*"

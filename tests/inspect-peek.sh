@@ -98,7 +98,7 @@ done
 $wordcount --workers 2 --bound 8 --name "$name-fast" "$tmp/words" >/dev/null 2>&1 &
 started="$started $!"
 wait_for "a channel in use" list says "^$name-fast .* ok\$"
-run peek --follow --count 20000 "$name-fast"
+run peek --follow --count 5000 "$name-fast"
 check "peeking at a channel in use is no error" status_is 0
 check "some were seen" [ "$(wc -l <"$tmp/out")" -gt 0 ]
 # A word is one letter, repeated.
