@@ -244,9 +244,9 @@ static bool read_payload(const struct stamps *stamps, uint64_t position, uint64_
            os_read_at(fd, buffer + first, size - first, cells) == 0;
 }
 
-enum { STEP_ON = -1 }; /* beside enum view_found */
+enum { STEP_ON = -1 }; /* beside enum view_found: a step is an int that has one of them */
 
-static enum view_found lost(const struct segment *segment, struct view_walk *walk)
+static int lost(const struct segment *segment, struct view_walk *walk)
 {
     walk->position = head_of(segment);
     return VIEW_LOST;

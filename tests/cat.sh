@@ -8,7 +8,6 @@ cat=./tools/mpsc-cat
 inspect=./tools/mpsc-inspect
 folder=/dev/shm
 name=cat-sh-$$
-deadline=$(($(date +%s) + 200))
 
 skip() {
     echo "skipped: $*"
@@ -75,6 +74,7 @@ same() { cmp -s "$1" "$2"; }
 until_so() {
     what=$1
     shift
+    deadline=$(($(date +%s) + 100))
     until "$@"; do
         if [ "$(date +%s)" -ge $deadline ]; then
             check "$what, in time" false

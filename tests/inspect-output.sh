@@ -192,6 +192,19 @@ if command -v bash >/dev/null; then
     check "bash completes an option" says '^--follow$'
     complete_in_bash show "$prefix-"
     check "bash expands no name" says 'date\\)'
+
+    complete_cat_in_bash() {
+        bash -c '. "$1/tools/completion/mpsc-cat" && shift
+            COMP_WORDS=(mpsc-cat "$@") COMP_CWORD=$#
+            _mpsc_cat mpsc-cat && printf "%s\n" "${COMPREPLY[@]}"' - "$srcdir" "$@" \
+            >"$tmp/out" 2>"$tmp/err"
+        status=$?
+    }
+    complete_cat_in_bash --send "$prefix-"
+    check "bash completes a channel's name for mpsc-cat" says "^$name\$"
+    check "and expands none" says 'date\\)'
+    complete_cat_in_bash --mess
+    check "bash completes an option of mpsc-cat" says '^--message-size$'
 else
     skipped="$skipped completion (no bash)"
 fi

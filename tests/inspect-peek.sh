@@ -51,13 +51,19 @@ check "and so are those behind it" lines 2 '^message [12]$'
 
 # ---- --follow
 
-$limit $inspect peek --follow --count 5 "$name" >"$tmp/followed" 2>"$tmp/err" &
-follower=$!
-started="$started $follower"
+# follow OPTION...: begins to, and waits for the three messages that there are.
+follow() {
+    : >"$tmp/followed"
+    $limit $inspect peek --follow "$@" "$name" >>"$tmp/followed" 2>"$tmp/err" &
+    follower=$!
+    started="$started $follower"
+    while [ "$(wc -l <"$tmp/followed")" -lt 3 ] && [ "$(date +%s)" -lt $deadline ]; do
+        sleep 0.05
+    done
+}
+
 ask 1 "many 3"
-while [ "$(wc -l <"$tmp/followed")" -lt 3 ] && [ "$(date +%s)" -lt $deadline ]; do
-    sleep 0.05
-done
+follow --count 5
 ask 1 "take 3"
 ask 1 "many 2"
 wait $follower
@@ -67,13 +73,8 @@ check "--follow goes on with what is sent, up to -n" status_is 0
 check "and shows each once" lines 5 '^message [123]$'
 ask 1 "take 2"
 
-$limit $inspect peek --follow "$name" >"$tmp/followed" 2>"$tmp/err" &
-follower=$!
-started="$started $follower"
 ask 1 "many 3"
-while [ "$(wc -l <"$tmp/followed")" -lt 3 ] && [ "$(date +%s)" -lt $deadline ]; do
-    sleep 0.05
-done
+follow
 kill -KILL "$peer1"
 wait $follower
 status=$?

@@ -83,10 +83,14 @@ void progress_add(struct progress *progress, size_t length);
 void progress_tell(const struct progress *progress);
 void progress_finish(const struct progress *progress);
 
-/* Nanoseconds of the monotonic clock; when a time-out that begins now is over; what is left of it. */
+/* Nanoseconds of the monotonic clock, and when a time-out that begins now is over. */
 uint64_t clock_now(void);
 uint64_t clock_deadline(uint64_t timeout);
-uint64_t clock_left(uint64_t deadline);
+
+/* What is left until the deadline, but a second at most: so long a signal may go unseen that comes
+ * right before a call, or to a library that signals do not interrupt. Whether to call again then. */
+uint64_t clock_slice(uint64_t deadline);
+bool clock_goes_on(mpsc_status status, uint64_t deadline);
 
 /* ------------------------------------------------------------------ cat_input.c */
 

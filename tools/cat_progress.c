@@ -21,12 +21,21 @@ uint64_t clock_deadline(uint64_t timeout)
     return timeout < MPSC_FOREVER - now ? now + timeout : MPSC_FOREVER;
 }
 
-uint64_t clock_left(uint64_t deadline)
+uint64_t clock_slice(uint64_t deadline)
 {
     if (deadline == MPSC_FOREVER)
-        return MPSC_FOREVER;
+        return SECOND;
     uint64_t now = clock_now();
-    return now < deadline ? deadline - now : 0;
+    if (now >= deadline)
+        return 0;
+    return deadline - now < SECOND ? deadline - now : SECOND;
+}
+
+bool clock_goes_on(mpsc_status status, uint64_t deadline)
+{
+    if (status == MPSC_TIMEOUT)
+        return deadline == MPSC_FOREVER || clock_now() < deadline;
+    return status == MPSC_INTERRUPTED;
 }
 
 void progress_start(struct progress *progress, const struct settings *settings)

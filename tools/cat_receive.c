@@ -54,11 +54,11 @@ static mpsc_status await(struct receiving *receiving, uint64_t timeout)
     size_t length;
     mpsc_status status;
     do {
-        if (mpsc_peek_timeout(receiving->rx, &length, clock_left(deadline), &status))
+        if (mpsc_peek_timeout(receiving->rx, &length, clock_slice(deadline), &status))
             return MPSC_OK;
         progress_tell(&receiving->progress);
-    } while (status == MPSC_INTERRUPTED && !signals_caught());
-    return status;
+    } while (clock_goes_on(status, deadline) && !signals_caught());
+    return signals_caught() ? MPSC_INTERRUPTED : status;
 }
 
 /* All senders are gone, but others may be about to come. With one of our own we wait for them as if

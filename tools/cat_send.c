@@ -49,8 +49,8 @@ static int send_one(struct sending *sending, const char *message, size_t length)
     mpsc_status status;
     int result = FINE;
     do
-        status = mpsc_send_timeout(sending->tx, message, length, clock_left(deadline));
-    while (status == MPSC_INTERRUPTED && (result = interrupted(sending)) == FINE);
+        status = mpsc_send_timeout(sending->tx, message, length, clock_slice(deadline));
+    while (clock_goes_on(status, deadline) && (result = interrupted(sending)) == FINE);
     if (result != FINE)
         return result;
     if (status != MPSC_OK)
@@ -109,11 +109,12 @@ static int wait_until_taken(struct sending *sending)
 {
     uint64_t deadline = clock_deadline(sending->settings->timeout);
     mpsc_status status;
-    while ((status = mpsc_flush(sending->tx, clock_left(deadline))) == MPSC_INTERRUPTED) {
-        int result = interrupted(sending);
-        if (result != FINE)
-            return result;
-    }
+    int result = FINE;
+    do
+        status = mpsc_flush(sending->tx, clock_slice(deadline));
+    while (clock_goes_on(status, deadline) && (result = interrupted(sending)) == FINE);
+    if (result != FINE)
+        return result;
     if (status == MPSC_TIMEOUT) {
         complain("not all was taken within the time");
         return TIMED_OUT;
