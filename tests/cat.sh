@@ -134,7 +134,7 @@ numbered() {
 }
 
 senders='0 1 2 3 4 5 6 7 8 9'
-each=$((25 * ${MPSC_TEST_SCALE:-20}))
+each=$((5 * ${MPSC_TEST_SCALE:-20}))
 for i in $senders; do
     numbered "$i" $each >"$tmp/in$i"
 done

@@ -32,7 +32,8 @@ links | complaints 'is linked to, and is not there'
 paths() {
     grep -oE '(^|[^A-Za-z0-9_/.<-])(build/[a-z]+/)?(lib|tests|tools|examples|doc|include|script|bench)/[A-Za-z0-9_./*-]*[A-Za-z0-9_*]' \
         $documents doc/man/* | sed 's/:[^A-Za-z]*/ /; s, build/[a-z]*/, ,' | sort -u | while read -r document path; do
-        ls -d $path >/dev/null 2>&1 || [ -e "$build/$path" ] || echo "$document: $path"
+        set -- $path
+        [ -e "$1" ] || [ -e "$build/$path" ] || echo "$document: $path"
     done
 }
 paths | complaints 'is named, and is not there'
@@ -44,16 +45,36 @@ held_by() {
     awk -F'|' '/^\|/ { print $(NF - 1) }' doc/guarantees.md | grep -oE '`[A-Za-z0-9_.-]+`' | tr -d '`' |
         awk '/\./ { file = $0; print file, "-"; next } { print file, $0 }'
 }
-is_a_test() {
-    grep -qE "(TEST[A-Z_]*|TRAFFIC|kind)\($2[,)]|^ +\{+(\.name = )?\"$2\"|^ +$2\(\);" \
-        "tests/$1" tests/"${1%.c}"_*.c tests/traffic.h 2>/dev/null
+# The same for each test that there is.
+tests_there() {
+    grep -oE '(TEST[A-Z_]*|TRAFFIC|kind)\([a-z0-9_]+[,)]|^ +\{+(\.name = )?"[a-z0-9_]+"|^ +[a-z0-9_]+\(\);' \
+        tests/*.c tests/*.cpp tests/traffic.h | sed -E 's,^tests/,,; s,:.*[("]([a-z0-9_]+)[,")]$, \1,; s,: *([a-z0-9_]+)\(\);$, \1,'
 }
 unheld() {
-    held_by | while read -r file test; do
-        if ! [ -e "tests/$file" ]; then
+    tests_there >"$work/tests"
+    held_by | awk -v tests="$work/tests" '
+        BEGIN {
+            while ((getline <tests) > 0)
+                in_files[$2] = in_files[$2] " " $1
+        }
+        $2 == "-" {
+            print
+            next
+        }
+        {
+            base = $1
+            sub(/\.c$/, "", base)
+            n = split(in_files[$2], file)
+            found = 0
+            for (i = 1; i <= n; i++)
+                found = found || file[i] == $1 || file[i] == "traffic.h" || index(file[i], base "_") == 1
+            if (!found)
+                print $1 ": " $2
+        }' | while read -r file test; do
+        if [ "$test" != - ]; then
+            echo "$file $test"
+        elif ! [ -e "tests/$file" ]; then
             echo "tests/$file"
-        elif [ "$test" != - ] && ! is_a_test "$file" "$test"; then
-            echo "$file: $test"
         fi
     done
 }
@@ -93,9 +114,9 @@ ${CC:-cc} -std=c11 -fsyntax-only -Iinclude -iquote lib "$work/layout.c" 2>&1 | g
 
 cat $documents doc/man/* | grep -v '^\.Dt' |
     grep -oE '`[A-Za-z][A-Za-z0-9]*_[A-Za-z0-9_]*[A-Za-z0-9](\(\))?`|MPSC_[A-Z_]*[A-Z]|mpsc_[a-z_]*[a-z]' |
-    tr -d '`()' | grep -v '^pthread_' | sort -u | while read -r word; do
-    grep -rqw -e "$word" $source || echo "$word"
-done | complaints 'is named, and nowhere in the source'
+    tr -d '`()' | grep -v '^pthread_' | LC_ALL=C sort -u >"$work/words"
+grep -rIohE '[A-Za-z_][A-Za-z0-9_]*_[A-Za-z0-9_]*' $source | LC_ALL=C sort -u | LC_ALL=C comm -13 - "$work/words" |
+    complaints 'is named, and nowhere in the source'
 
 # ---- Options
 
