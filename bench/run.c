@@ -23,7 +23,11 @@ struct gate {
     _Atomic unsigned open;
     pid_t receiver; /* for wake-ups */
     _Atomic uint64_t received;
+    _Atomic unsigned over; /* all was received */
 };
+
+/* A peer that loses a message leaves the others waiting for it: the benchmark ends then, by SIGALRM. */
+enum { WATCHDOG = 120 };
 
 /* One that runs beside the caller, and what it does there. */
 struct peer {
@@ -50,6 +54,7 @@ static void gate_enter(struct gate *gate)
 
 static void gate_open(struct gate *gate, unsigned peers)
 {
+    alarm(WATCHDOG);
     while (atomic_load(&gate->ready) != peers)
         sched_yield();
     atomic_store(&gate->open, 1);
@@ -84,10 +89,12 @@ static void peer_start(struct peer *peer, bool processes)
 static void peer_wait(const struct peer *peer, bool processes)
 {
     int status = 0;
+    alarm(WATCHDOG);
     if (!processes)
         pthread_join(peer->thread, NULL);
     else if (waitpid(peer->child, &status, 0) == -1 || status != 0)
         fail("run a child", "it failed");
+    alarm(0);
 }
 
 /* ------------------------------------------------------------------ a stream of messages */
@@ -100,8 +107,12 @@ static void settle_producer(const struct peer *peer)
 static void produce(const struct peer *peer)
 {
     peer->transport->send(peer->lane, peer->producer, peer->first, peer->count);
-    if (peer->transport->finish)
-        peer->transport->finish(peer->lane, peer->producer);
+    if (!peer->transport->finish)
+        return;
+    /* A sender that goes while the receiver's queue is full may take messages with it. */
+    while (!atomic_load(&peer->gate->over))
+        usleep(1000);
+    peer->transport->finish(peer->lane, peer->producer);
 }
 
 /* Of all that the peer sends: first + (first + 1) + ... */
@@ -141,6 +152,7 @@ double run_stream(const struct transport *transport, bool processes, unsigned pr
     uint64_t sum = transport->receive(lane, count);
     double seconds = program_now() - start;
 
+    atomic_store(&gate->over, 1);
     for (unsigned i = 0; i < producers; i++)
         peer_wait(&peers[i], processes);
     if (sum != expected)
