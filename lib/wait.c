@@ -68,13 +68,20 @@ static uint64_t earlier(uint64_t one, uint64_t other)
 }
 
 /* What is watched beside the condition. A first, short sleep watches nothing: it is what a sleep
- * between two messages costs. If nobody woke one from that, one watches, unless a handler would let the wait go on and the call
- * would not be interrupted. */
+ * between two messages costs. If nobody woke one from that, one watches, unless a handler would let the
+ * wait go on and the call would not be interrupted. To ask that takes a system call for each signal, most
+ * of what a blocked call costs, so it is asked at the first of these sleeps, and about each second again:
+ * another thread may have set a handler. */
 static void watch_deaths(struct wait *wait, struct condvar_watch *watch, unsigned *died)
 {
+    enum { ASKS_EACH = 8 };
     watch->count = 0;
     *died = 0;
-    if (wait->sleeps > 0 && !os_signals_restart())
+    if (wait->sleeps == 0)
+        return;
+    if (wait->sleeps % ASKS_EACH == 1)
+        wait->restarts = os_signals_restart();
+    if (!wait->restarts)
         watch->count = wait->watch(wait->context, watch->futexes + 1, OS_FUTEX_MOST - 1, died);
 }
 

@@ -43,6 +43,7 @@ struct wait {
     void *context;
     struct wait_vigil *vigil;
     unsigned sleeps; /* in a row, that nobody woke */
+    bool restarts;   /* a handler would let a watching sleep go on */
     uint64_t since;  /* when the first began */
     bool held;       /* signals are; see wait.c */
     struct os_signals before;
