@@ -170,14 +170,16 @@ def plot(folder, name, title, xlabel, rows, columns):
     data = "\n\n\n".join(
         "\n".join(f"{column.split()[0]} {values[column][1]}" for column in columns if column in values)
         for values in rows.values())
-    curves = ", ".join(f"$data index {i} with linespoints title '{row}'" for i, row in enumerate(rows))
+    # Between processes solid, between threads dashed.
+    curves = ", ".join(f"$data index {i} with linespoints lw 2 dt {2 if 'threads' in row else 1} title '{row}'" for i, row in enumerate(rows))
     script = f"""
-set terminal svg size 860,520 font 'sans,12' background rgb 'white'
+set terminal svg size 960,520 font 'sans,12' noenhanced background rgb 'white'
 set output '{folder / name}.svg'
 set title '{title}'
 set xlabel '{xlabel}'
 set ylabel 'M messages/s'
 set logscale xy
+set xrange [{columns[0].split()[0]}:{columns[-1].split()[0]}]
 set xtics ({', '.join(c.split()[0] for c in columns)})
 set grid
 set key outside right
