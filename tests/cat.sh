@@ -4,51 +4,15 @@
 # is, and says what went wrong: by its exit status and on standard error.
 set -u
 
-cat=./tools/mpsc-cat
-inspect=./tools/mpsc-inspect
-folder=/dev/shm
+: "${srcdir:=.}"
 name=cat-sh-$$
-
-skip() {
-    echo "skipped: $*"
-    exit 77
-}
+prefix=$name
+limit_seconds=120
+. "$srcdir/tests/tools-common.sh"
+cat=./tools/mpsc-cat
 [ -x $cat ] || skip "$cat is not there"
-[ -x $inspect ] || skip "$inspect is not there"
-[ -w $folder ] || skip "$folder cannot be written"
 
-tmp=$(mktemp -d) || exit 1
-started= # processes to end, whatever happens
-clean_up() {
-    for pid in $started; do
-        kill -KILL "$pid" 2>/dev/null
-    done
-    rm -rf "$tmp" "$folder/${name:?}"*
-}
-trap clean_up EXIT
-trap 'exit 1' HUP INT TERM
-
-# ---- What is run and checked
-
-failed=0
-check() {
-    what=$1
-    shift
-    if "$@"; then
-        echo "ok: $what"
-        return
-    fi
-    echo "NOT so: $what"
-    echo "    status $status; errors:"
-    sed 's/^/    /' "$tmp/err"
-    failed=1
-}
-
-# In the foreground; input as it is, output in $tmp/out. One that hangs is ended with status 124.
-limit=
-if command -v timeout >/dev/null; then
-    limit='timeout -k 5 120'
-fi
+# In the foreground; input as it is.
 run() {
     $limit $cat "$@" >"$tmp/out" 2>"$tmp/err"
     status=$?
@@ -65,9 +29,6 @@ end_of() {
     status=$?
 }
 
-status_is() { [ "$status" -eq "$1" ]; }
-complains() { grep -q -e "$1" "$tmp/err"; }
-ends() { status_is "$1" && complains "$2"; }
 same() { cmp -s "$1" "$2"; }
 
 # until WHAT CONDITION...
@@ -90,8 +51,6 @@ remove() { rm -f "$folder/$name"; }
 
 # ---- The command line
 
-status=0
-: >"$tmp/err"
 run --help
 check "--help tells the options" grep -q -e '--receive NAME' "$tmp/out"
 check "--help is no error" status_is 0

@@ -17,11 +17,7 @@ run check "$name"
 check "a sound channel is sound" says "^$name: sound\$"
 check "and the status says so" status_is 0
 
-# A byte of a copy is set. The numbers are those of doc/segment-format.md.
-damaged() {
-    cp "$folder/$name" "$folder/$prefix-$1"
-    printf '\377' | dd of="$folder/$prefix-$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
-}
+# The numbers are those of doc/segment-format.md.
 damaged checksum 20
 damaged version 8
 head -c 100 "$folder/$name" >"$folder/$prefix-cut"

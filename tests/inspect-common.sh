@@ -1,64 +1,21 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
-# What the tests of mpsc-inspect share: sourced by them, with $prefix set, which all names in /dev/shm
-# begin with. A condition that has to come is waited for until the deadline.
+# What the tests of mpsc-inspect share: sourced by them, with $prefix set as for tools-common.sh. A condition
+# that has to come is waited for until the deadline.
 
-inspect=./tools/mpsc-inspect
+limit_seconds=60
+. "$srcdir/tests/tools-common.sh"
 peer=./tests/inspect_peer
-folder=/dev/shm
 deadline=$(($(date +%s) + 120))
-
-skip() {
-    echo "skipped: $*"
-    exit 77
-}
-[ -x $inspect ] || skip "$inspect is not there"
 [ -x $peer ] || skip "$peer is not there"
-[ -w $folder ] || skip "$folder cannot be written"
 [ -r /proc/$$/stat ] || skip "/proc is not there"
 
-tmp=$(mktemp -d) || exit 1
-started= # processes to end, whatever happens
-clean_up() {
-    for pid in $started; do
-        kill -KILL "$pid" 2>/dev/null
-    done
-    rm -rf "$tmp" "$folder/${prefix:?}"*
-}
-trap clean_up EXIT
-trap 'exit 1' HUP INT TERM
-
-# ---- What is run and checked
-
-limit=
-if command -v timeout >/dev/null; then
-    limit='timeout -k 5 60'
-fi
-
-# Its output is in $tmp/out and $tmp/err; one that hangs is ended with status 124.
 run() {
     $limit $inspect "$@" >"$tmp/out" 2>"$tmp/err"
     status=$?
 }
 
-failed=0
-check() {
-    what=$1
-    shift
-    if "$@"; then
-        echo "ok: $what"
-        return
-    fi
-    echo "NOT so: $what"
-    echo "    status $status; output, and errors:"
-    sed 's/^/    /' "$tmp/out" "$tmp/err"
-    failed=1
-}
-
-status_is() { [ "$status" -eq "$1" ]; }
 says() { grep -q -e "$1" "$tmp/out"; }
-complains() { grep -q -e "$1" "$tmp/err"; }
-ends() { status_is "$1" && complains "$2"; }
 # Lines that match.
 lines() { [ "$(grep -c -e "$2" "$tmp/out")" -eq "$1" ]; }
 
@@ -77,6 +34,12 @@ wait_for() {
         sleep 0.05
     done
     echo "ok: $what"
+}
+
+# damaged WHAT OFFSET: a byte of a copy is set.
+damaged() {
+    cp "$folder/$name" "$folder/$prefix-$1"
+    printf '\377' | dd of="$folder/$prefix-$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
 }
 
 # ---- Processes that have a channel: peers are numbered 1 to 3

@@ -25,13 +25,7 @@ truncate -s 5000 "$folder/$wild"
 
 # ---- JSON
 
-python=
-for candidate in python3 /usr/bin/python3; do
-    if $candidate -c 'import json' 2>/dev/null; then
-        python=$candidate
-        break
-    fi
-done
+find_python json
 
 # json EXPRESSION: what Python makes of the output, as `documents`.
 json() {
@@ -96,13 +90,7 @@ assert value("mpsc_channel_message_size_bytes") == [32]
 assert value("mpsc_channel_blocked", end="sender") == [0]
 assert value("mpsc_channel_state", mpsc_channel_state="ok") == [1]
 assert any("$(date)" in s.labels["channel"] for s in samples)'
-python=
-for candidate in python3 /usr/bin/python3; do
-    if $candidate -c 'import prometheus_client.openmetrics.parser' 2>/dev/null; then
-        python=$candidate
-        break
-    fi
-done
+find_python prometheus_client.openmetrics.parser
 run metrics
 check "metrics is no error" status_is 0
 check "metrics ends as OpenMetrics does" [ "$(tail -n 1 "$tmp/out")" = '# EOF' ]

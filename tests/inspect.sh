@@ -125,11 +125,6 @@ check "an orphan is no error" status_is 0
 
 # ---- Damage, and what is no channel
 
-# A byte of a copy is set.
-damaged() {
-    cp "$folder/$name" "$folder/$prefix-$1"
-    printf '\377' | dd of="$folder/$prefix-$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
-}
 damaged checksum 20
 damaged version 8
 head -c 100 "$folder/$name" >"$folder/$prefix-cut"

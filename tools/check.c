@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* mpsc-inspect check [NAME...]: is a channel sound? */
 #include "census.h"
-#include "report.h"
-#include "text.h"
-
-#include <stdio.h>
-#include <stdlib.h>
+#include "findings.h"
 
 struct checks {
-    const struct arguments *arguments;
-    struct finding *findings;
-    size_t count;
+    struct findings findings;
     bool damaged, trouble;
 };
 
@@ -56,29 +50,14 @@ static void check(struct checks *checks, const struct channel *channel)
         damaged = true;
     checks->damaged = checks->damaged || damaged;
     checks->trouble = checks->trouble || !(damaged || sound);
-    checks->findings[checks->count++] = (struct finding){
-        .name = channel->name,
-        .result = damaged ? "damaged"
-                  : sound ? "sound"
-                          : "unknown",
-        .why = why,
-    };
-}
-
-static void print(const struct checks *checks)
-{
-    bool coloured = text_has_colours(stdout);
-    for (size_t i = 0; i < checks->count; i++) {
-        const struct finding *finding = &checks->findings[i];
-        enum colour colour = !coloured ? PLAIN : finding->why ? BAD : GOOD;
-        char *name;
-        if (asprintf(&name, "%s", finding->name) < 0)
-            no_memory();
-        text_clean(name);
-        printf("%s: %s%s%s%s%s\n", name, colour_begin(colour), finding->result, colour_end(colour),
-               finding->why ? ": " : "", finding->why ? finding->why : "");
-        free(name);
-    }
+    findings_add(&checks->findings, (struct finding){
+                                        .name = channel->name,
+                                        .result = damaged ? "damaged"
+                                                  : sound ? "sound"
+                                                          : "unknown",
+                                        .why = why,
+                                        .colour = why ? BAD : GOOD,
+                                    });
 }
 
 int check_command(const struct arguments *arguments)
@@ -86,18 +65,12 @@ int check_command(const struct arguments *arguments)
     struct census census;
     if (!census_of(arguments->operands, &census))
         return TROUBLE;
-    struct checks checks = {
-        .arguments = arguments,
-        .findings = text_room(census.count, sizeof *checks.findings),
-        .trouble = census.trouble,
-    };
+    struct checks checks = {findings_begin(census.count), .trouble = census.trouble};
     for (size_t i = 0; i < census.count; i++)
         check(&checks, &census.channels[i]);
-    if (!arguments->json)
-        print(&checks);
-    else if (!report_findings(checks.findings, checks.count))
+    if (!findings_print(&checks.findings, arguments->json))
         checks.trouble = true;
-    free(checks.findings);
+    findings_free(&checks.findings);
     census_caveats(&census);
     census_free(&census);
     return checks.damaged ? NOT_SOUND : checks.trouble ? TROUBLE : FINE;

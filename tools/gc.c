@@ -7,18 +7,14 @@
  * name goes as it does in the library: under the inode's lock, and only if it still leads there.
  */
 #include "census.h"
-#include "report.h"
-#include "text.h"
+#include "findings.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct collection {
     const struct arguments *arguments;
-    struct finding *findings;
-    size_t count;
+    struct findings findings;
     bool trouble;
 };
 
@@ -78,22 +74,8 @@ static void collect(struct collection *collection, const struct channel *channel
     /* It was asked for, or should have gone. */
     if (reason && (by_name || to_be_removed))
         collection->trouble = true;
-    collection->findings[collection->count++] =
-        (struct finding){channel->name, reason ? "kept" : result, reason};
-}
-
-static void print(const struct collection *collection)
-{
-    for (size_t i = 0; i < collection->count; i++) {
-        const struct finding *finding = &collection->findings[i];
-        char *line;
-        if (asprintf(&line, "%s: %s%s%s", finding->name, finding->result, finding->why ? ": " : "",
-                     finding->why ? finding->why : "") < 0)
-            no_memory();
-        text_clean(line);
-        puts(line);
-        free(line);
-    }
+    findings_add(&collection->findings,
+                 (struct finding){channel->name, reason ? "kept" : result, reason, PLAIN});
 }
 
 int gc_command(const struct arguments *arguments)
@@ -101,18 +83,12 @@ int gc_command(const struct arguments *arguments)
     struct census census;
     if (!census_of(arguments->operands, &census))
         return TROUBLE;
-    struct collection collection = {
-        .arguments = arguments,
-        .findings = text_room(census.count, sizeof *collection.findings),
-        .trouble = census.trouble,
-    };
+    struct collection collection = {arguments, findings_begin(census.count), census.trouble};
     for (size_t i = 0; i < census.count; i++)
         collect(&collection, &census.channels[i]);
-    if (!arguments->json)
-        print(&collection);
-    else if (!report_findings(collection.findings, collection.count))
+    if (!findings_print(&collection.findings, arguments->json))
         collection.trouble = true;
-    free(collection.findings);
+    findings_free(&collection.findings);
     census_free(&census);
     return collection.trouble ? TROUBLE : FINE;
 }

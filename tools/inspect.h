@@ -8,6 +8,7 @@
  *      screen.c    a terminal, for watch
  *      trend.c     how full channels were
  *      rows.c      a line of a table for each channel
+ *      findings.c  what check and gc say of each channel
  *      report.c    JSON
  *      census.c    all channels at one moment, and what moved between two
  *      verdict.c   what is up with a channel, in words

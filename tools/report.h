@@ -9,13 +9,7 @@
 #define MPSC_INSPECT_REPORT_H
 
 #include "census.h"
-
-/* What a command did with a channel, or found. */
-struct finding {
-    const char *name;
-    const char *result; /* "sound", "removed", ... */
-    const char *why;    /* NULL: nothing to add */
-};
+#include "findings.h"
 
 #ifdef HAVE_JANSSON
 
@@ -27,8 +21,6 @@ bool report_message(uint64_t length, bool taken, const unsigned char *bytes, siz
 bool report_findings(const struct finding *findings, size_t count);
 
 #else
-
-#include "text.h"
 
 static inline bool report_is_missing(void)
 {
