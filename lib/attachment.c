@@ -480,6 +480,8 @@ mpsc_status attachment_add(const struct handle *of, struct handle *handle)
 void attachment_remove(struct handle *handle)
 {
     struct attachment *attachment = handle->attachment;
+    bell_close(&handle->bell);
+    bell_close(&handle->selection_bell);
     int cancel = lock();
     for (struct handle **at = &attachment->handles; *at; at = &(*at)->next)
         if (*at == handle) {
@@ -687,10 +689,12 @@ static void fork_prepare(void)
     for (struct attachment *a = list; a; a = a->next)
         a->child_status = prepare_child(a);
     pthread_mutex_lock(&rings_mutex);
+    bell_fork_begin();
 }
 
 static void fork_parent(void)
 {
+    bell_fork_end();
     pthread_mutex_unlock(&rings_mutex);
     for (struct attachment *a = list; a; a = a->next) {
         os_close(a->child.fd);
@@ -723,6 +727,7 @@ static void child_adopt(struct attachment *attachment)
     }
     for (struct handle *h = attachment->handles; h; h = h->next) {
         h->status = status ? status : h->child_status;
+        bell_close(&h->selection_bell); /* the parent sleeps on it */
         if (h->status)
             continue;
         handle_bind(h, attachment, h->child_index);
@@ -733,6 +738,7 @@ static void child_adopt(struct attachment *attachment)
 
 static void fork_child(void)
 {
+    bell_fork_end();
     pthread_mutex_unlock(&rings_mutex);
     os_news_forget();
     if (barrier)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "bell.h"
-#include "fork.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <stddef.h>
+#include <stdlib.h>
 
 /* A description is closed a moment before its locks end: one looks again after so long, twice as long,
  * and so on up to several seconds in all. */
@@ -14,88 +13,73 @@
 /* How often one looks who cannot listen any more. */
 #define DEAF_VIGIL UINT64_C(100000000)
 
-int bell_open(struct bell *bell)
-{
-    *bell = (struct bell){.fresh = true};
-    return os_bell_open(&bell->os);
-}
-
-void bell_close(struct bell *bell)
-{
-    os_bell_close(&bell->os);
-}
-
-/* ---- bells of calls that are under way */
-
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct bell *list;
 
-int bell_open_for_call(struct bell *bell)
+static int open_at(struct bell **place)
+{
+    struct bell *bell = malloc(sizeof *bell);
+    if (!bell)
+        return -ENOMEM;
+    *bell = (struct bell){.fresh = true};
+    int error = os_bell_open(&bell->os);
+    if (error)
+        free(bell);
+    else
+        *place = bell;
+    return error;
+}
+
+int bell_open(struct bell **place)
 {
     pthread_mutex_lock(&mutex);
-    int error = bell_open(bell);
-    if (!error) {
-        bell->next = list;
-        list = bell;
-    }
+    int error = open_at(place);
     pthread_mutex_unlock(&mutex);
     return error;
 }
 
-void bell_close_after_call(struct bell *bell)
+void bell_close(struct bell **place)
 {
     pthread_mutex_lock(&mutex);
-    for (struct bell **at = &list; *at; at = &(*at)->next)
-        if (*at == bell) {
-            *at = bell->next;
-            break;
-        }
-    bell_close(bell);
+    if (*place && os_bell_ours(&(*place)->os))
+        os_bell_close(&(*place)->os);
+    free(*place);
+    *place = NULL;
     pthread_mutex_unlock(&mutex);
 }
 
-static void fork_prepare(void)
+void bell_fork_begin(void)
 {
     pthread_mutex_lock(&mutex);
 }
 
-static void fork_parent(void)
+void bell_fork_end(void)
 {
     pthread_mutex_unlock(&mutex);
-}
-
-/* Those threads are not in the child. */
-static void fork_child(void)
-{
-    for (; list; list = list->next)
-        bell_close(list);
-    pthread_mutex_unlock(&mutex);
-}
-
-__attribute__((constructor)) static void register_hooks(void)
-{
-    static const struct fork_hooks hooks = {fork_prepare, fork_parent, fork_child};
-    (void)fork_register(&hooks);
 }
 
 /* ---- listening */
 
+static int listen_with(const struct os_bell *bell, const struct registry *registry)
+{
+    return registry_has_descriptor(registry) ? os_bell_listen(bell, registry->fd) : -EBADF;
+}
+
 int bell_listen(const struct bell *bell, const struct registry *registry)
 {
-    return registry_has_descriptor(registry) ? os_bell_listen(&bell->os, registry->fd) : -EBADF;
+    return listen_with(&bell->os, registry);
 }
 
 void bell_renew(struct bell *bell, const struct registry *registry)
 {
-    struct bell own;
+    struct os_bell own;
     bell->fresh = true; /* the parent armed it, if anybody did */
-    if (!registry_has_descriptor(registry) || bell_open(&own) != 0)
+    if (!registry_has_descriptor(registry) || os_bell_open(&own) != 0)
         return;
-    if (bell_listen(&own, registry) != 0) {
-        bell_close(&own);
+    if (listen_with(&own, registry) < 0) {
+        os_bell_close(&own);
         return;
     }
-    os_bell_replace(&bell->os, &own.os);
+    os_bell_replace(&bell->os, &own);
     bell->vigil = 0;
     bell->deaf = false;
     bell_raise(bell);
@@ -133,7 +117,7 @@ bool bell_settle(struct bell *bell, const struct registry *registry, struct cond
     if (!*news && !bell->fresh && condvar_armed(condvar))
         return false;
     if (bell->deaf || *news & OS_BELL_DEAF)
-        bell->deaf = bell_listen(bell, registry) != 0;
+        bell->deaf = bell_listen(bell, registry) < 0;
     if (bell->deaf)
         os_bell_alarm(&bell->os, DEAF_VIGIL);
     condvar_arm(condvar);

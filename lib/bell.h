@@ -18,19 +18,20 @@ struct bell {
     bool fresh;     /* what armed the condition variable was not us */
     bool raised;    /* by ourselves */
     bool deaf;      /* to its channel, and it could not listen anew so far */
-    struct bell *next; /* of those that are made for one call */
 };
 
-/* Negative errno. */
-int bell_open(struct bell *bell);
-void bell_close(struct bell *bell);
-/* The same for one that lives as long as a call: a child that another thread forks meanwhile closes it. */
-int bell_open_for_call(struct bell *bell);
-void bell_close_after_call(struct bell *bell);
+/* Makes one at `place`, a handle's. 0, or negative errno. */
+int bell_open(struct bell **place);
+/* What the program closed, and perhaps made another's, it leaves alone. */
+void bell_close(struct bell **place);
+/* Around a fork: in the child each handle has its bell whole, or none. */
+void bell_fork_begin(void);
+void bell_fork_end(void);
 /* In a forked child: one of its own behind the same number. Where that cannot be had it stays shared. */
 void bell_renew(struct bell *bell, const struct registry *registry);
 
-/* It is to ring for this channel. Whenever it was deaf (OS_BELL_DEAF), again, and before one looks. */
+/* It is to ring for this channel. Whenever it was deaf (OS_BELL_DEAF), again, and before one looks. The
+ * number of the watch, or negative errno. */
 int bell_listen(const struct bell *bell, const struct registry *registry);
 
 /* What came since it was asked last, of OS_BELL_RANG and so on; with one of BELL_DEATHS somebody may have

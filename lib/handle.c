@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "handle.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 const char *handle_name(const char *name)
@@ -80,19 +79,14 @@ mpsc_status handle_wait(struct handle *handle, struct wait *wait, mpsc_status (*
 
 static mpsc_status make_bell(struct handle *handle)
 {
-    struct bell *bell = malloc(sizeof *bell);
-    if (!bell)
-        return MPSC_NO_MEMORY;
-    int error = bell_open(bell);
+    int error = bell_open(&handle->bell);
     if (!error) {
-        error = bell_listen(bell, &handle->segment->registry);
-        if (error)
-            bell_close(bell);
+        int watch = bell_listen(handle->bell, &handle->segment->registry);
+        if (watch < 0) {
+            bell_close(&handle->bell);
+            error = watch;
+        }
     }
-    if (error)
-        free(bell);
-    else
-        handle->bell = bell;
     return segment_status(error);
 }
 
@@ -102,17 +96,6 @@ mpsc_status handle_descriptor(struct handle *handle, int *fd)
     if (handle->bell)
         *fd = handle->bell->os.pollable;
     return status;
-}
-
-void handle_close_descriptor(struct handle *handle)
-{
-    if (!handle->bell)
-        return;
-    /* Where the program closed our descriptors, the numbers may be others'. */
-    if (registry_has_descriptor(&handle->segment->registry))
-        bell_close(handle->bell);
-    free(handle->bell);
-    handle->bell = NULL;
 }
 
 bool handle_settle(struct handle *handle, struct condvar *condvar)

@@ -67,7 +67,6 @@ void mpsc_receiver_close(mpsc_receiver *rx)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     destroy_queued(rx);
     pthread_setcancelstate(cancel, &cancel);
-    handle_close_descriptor(&rx->handle);
     attachment_remove(&rx->handle);
     free(rx);
 }

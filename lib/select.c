@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Level 7. Waiting for several receivers at once: asleep on one bell that rings for all of their
- * channels. It is made for the call when there is nothing to do but to sleep.
+ * channels. It is made when there is first nothing to do but to sleep, and kept by one of the receivers:
+ * closing one takes milliseconds where the machine is busy. It listens while one sleeps.
  */
 #include "receiver.h"
 
@@ -16,7 +17,7 @@ struct selection {
     size_t count;
     size_t chosen;
     uint64_t deadline;
-    struct bell bell;
+    struct bell *bell;
     struct os_signals before;
 };
 
@@ -56,18 +57,57 @@ static bool spin(struct selection *selection)
     return false;
 }
 
+/* ---- its bell */
+
+static int find_bell(struct selection *selection)
+{
+    struct bell **place = &handle_of(selection, 0)->selection_bell;
+    for (size_t i = 1; i < selection->count && !*place; i++)
+        place = &handle_of(selection, i)->selection_bell;
+    if (*place && !os_bell_ours(&(*place)->os))
+        bell_close(place);
+    int error = *place ? 0 : bell_open(place);
+    selection->bell = *place;
+    return error;
+}
+
 static mpsc_status listen(struct selection *selection)
 {
-    int error = 0;
-    for (size_t i = 0; i < selection->count && !error; i++)
-        error = bell_listen(&selection->bell, &handle_of(selection, i)->segment->registry);
-    return segment_status(error);
+    for (size_t i = 0; i < selection->count; i++) {
+        struct handle *handle = handle_of(selection, i);
+        int watch = bell_listen(selection->bell, &handle->segment->registry);
+        if (watch < 0)
+            return segment_status(watch);
+        handle->watch = watch;
+    }
+    return MPSC_OK;
 }
+
+static mpsc_status begin_listening(struct selection *selection)
+{
+    for (size_t i = 0; i < selection->count; i++)
+        handle_of(selection, i)->watch = -1;
+    int error = find_bell(selection);
+    if (error)
+        return segment_status(error);
+    (void)bell_take(selection->bell); /* what is left of the time before */
+    return listen(selection);
+}
+
+/* A channel that is watched keeps its memory when it is closed. */
+static void end_listening(const struct selection *selection)
+{
+    for (size_t i = 0; i < selection->count; i++)
+        if (handle_of(selection, i)->watch >= 0)
+            os_bell_ignore(&selection->bell->os, handle_of(selection, i)->watch);
+}
+
+/* ---- asleep */
 
 /* From here on the next message of any of them rings. */
 static mpsc_status arm(struct selection *selection)
 {
-    unsigned news = bell_take(&selection->bell);
+    unsigned news = bell_take(selection->bell);
     mpsc_status status = news & OS_BELL_DEAF ? listen(selection) : MPSC_OK;
     for (size_t i = 0; i < selection->count; i++) {
         struct handle *handle = handle_of(selection, i);
@@ -100,7 +140,7 @@ static mpsc_status sleep_once(struct selection *selection)
     uint64_t until =
         selection->deadline - now > WAIT_BOUND ? now + WAIT_BOUND : selection->deadline;
     /* Handlers run while it sleeps, and at no moment before: none is missed. */
-    switch (os_bell_wait(&selection->bell.os, until, &selection->before)) {
+    switch (os_bell_wait(&selection->bell->os, until, &selection->before)) {
     case 0:
     case -ETIMEDOUT:
         return HANDLE_AGAIN;
@@ -116,8 +156,7 @@ static mpsc_status sleep_once(struct selection *selection)
 static mpsc_status sleep_until_chosen(struct selection *selection)
 {
     os_signals_hold(&selection->before);
-    int error = bell_open_for_call(&selection->bell);
-    mpsc_status status = error ? segment_status(error) : listen(selection);
+    mpsc_status status = begin_listening(selection);
     say_blocked(selection, os_now());
     if (!status)
         status = HANDLE_AGAIN;
@@ -127,8 +166,7 @@ static mpsc_status sleep_until_chosen(struct selection *selection)
             status = MPSC_OK;
     }
     say_blocked(selection, 0);
-    if (!error)
-        bell_close_after_call(&selection->bell);
+    end_listening(selection);
     os_signals_release(&selection->before);
     return status;
 }

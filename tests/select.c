@@ -5,6 +5,7 @@
 #include "together.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 enum { MANY = 300 };
@@ -303,6 +304,22 @@ static void one_who_sleeps_costs_nothing(enum mode mode)
     sleeper_end(sleeper);
 }
 
+/* Of all descriptors of this process; 0 where /proc does not tell. */
+static unsigned watched_files(void)
+{
+    unsigned count = 0;
+    for (int fd = 0; fd < 1024; fd++) {
+        char path[40], line[256];
+        snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+        FILE *info = fopen(path, "re");
+        while (info && fgets(line, sizeof line, info))
+            count += strncmp(line, "inotify ", 8) == 0;
+        if (info)
+            fclose(info);
+    }
+    return count;
+}
+
 /* Another thread forks while one is asleep in it: the child has none of what that one sleeps on. */
 static void a_fork_takes_nothing_along(enum mode mode)
 {
@@ -313,8 +330,9 @@ static void a_fork_takes_nothing_along(enum mode mode)
     (void)mode;
     pid_t child = fork();
     if (child == 0) {
+        unsigned watched = watched_files();
         field_close(&sleeper->field);
-        _exit(possessions_now().descriptors == before ? 0 : 1);
+        _exit(possessions_now().descriptors == before && watched == 0 ? 0 : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
@@ -331,6 +349,64 @@ static void as_many_as_there_are(enum mode mode)
     send_int(sleeper->field.tx[MANY - 1], 1);
     assert_true(worker_join(w) == (mode == THREADS ? MANY - 1 : (MANY - 1) % 256));
     sleeper_end(sleeper);
+}
+
+/* ------------------------------------------------------------------ what it sleeps on */
+
+static void sleeps_in_vain(mpsc_receiver *const *receivers, size_t count)
+{
+    assert_status(mpsc_select(receivers, count, MILLISECONDS, &(size_t){0}), MPSC_TIMEOUT);
+}
+
+/* Made once for receivers that are waited for together, in whatever order; it listens to none of them
+ * between two calls. (That it goes when they do, the harness looks after.) */
+static void its_bell_is_kept(void)
+{
+    struct field field;
+    field_open(&field, 3, 4);
+    sleeps_in_vain(field.rx, 3);
+    struct possessions once = possessions_now();
+    for (int i = 0; i < 6; i++) {
+        mpsc_receiver *turned[] = {field.rx[i % 3], field.rx[(i + 1) % 3], field.rx[(i + 2) % 3]};
+        sleeps_in_vain(turned, 3);
+        assert_possessions(once);
+        assert_int_equal(watched_files(), 0);
+    }
+    field_close(&field);
+}
+
+static bool is_null_device(int fd)
+{
+    struct stat file, null;
+    assert_int_equal(stat("/dev/null", &null), 0);
+    return fstat(fd, &file) == 0 && file.st_rdev == null.st_rdev;
+}
+
+/* What the program closed and opened anew for itself is left alone. */
+static void a_closed_bell_is_made_again(void)
+{
+    struct field field;
+    bool others[256], taken[256];
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    field_open(&field, 2, 4);
+    for (int fd = 0; fd < 256; fd++)
+        others[fd] = fcntl(fd, F_GETFD) >= 0;
+    sleeps_in_vain(field.rx, 2);
+    for (int fd = 0; fd < 256; fd++) {
+        taken[fd] = !others[fd] && fcntl(fd, F_GETFD) >= 0;
+        if (taken[fd])
+            assert_int_equal(dup3(null, fd, O_CLOEXEC), fd);
+    }
+    sleeps_in_vain(field.rx, 2);
+    send_int(field.tx[1], 5);
+    assert_int_equal(choice(&field), 1);
+    field_close(&field);
+    close(null);
+    for (int fd = 0; fd < 256; fd++)
+        if (taken[fd]) {
+            assert_true(is_null_device(fd));
+            close(fd);
+        }
 }
 
 /* ------------------------------------------------------------------ under load */
@@ -403,6 +479,8 @@ int main(void)
         TEST_PROCESSES(one_who_sleeps_costs_nothing),
         TEST_THREADS(a_fork_takes_nothing_along),
         TEST_BOTH(as_many_as_there_are),
+        TEST(its_bell_is_kept),
+        TEST(a_closed_bell_is_made_again),
         TEST_BOTH(queues_are_drained),
         TEST_BOTH(rendezvous_are_met),
     };

@@ -27,10 +27,10 @@
 /* What epoll says of each: nothing that a stranger's would say. */
 enum { SAYS_RUNG = 0x42454c4c, SAYS_ALARM = 0x54494d45 };
 
-static int add(const struct os_bell *bell, int fd, uint32_t says)
+static int control(const struct os_bell *bell, int operation, int fd, uint32_t says)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = says};
-    if (epoll_ctl(bell->pollable, EPOLL_CTL_ADD, fd, &event) == 0)
+    if (epoll_ctl(bell->pollable, operation, fd, &event) == 0)
         return 0;
     return errno == ENOSPC ? -EMFILE : -errno; /* it means a limit, not memory */
 }
@@ -46,8 +46,8 @@ static int open_all(struct os_bell *bell)
     bell->alarm = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (bell->alarm < 0)
         return -errno;
-    int error = add(bell, bell->rung, SAYS_RUNG);
-    return error ? error : add(bell, bell->alarm, SAYS_ALARM);
+    int error = control(bell, EPOLL_CTL_ADD, bell->rung, SAYS_RUNG);
+    return error ? error : control(bell, EPOLL_CTL_ADD, bell->alarm, SAYS_ALARM);
 }
 
 int os_bell_open(struct os_bell *bell)
@@ -78,12 +78,20 @@ void os_bell_replace(struct os_bell *bell, const struct os_bell *other)
     bell->alarm = other->alarm;
 }
 
+/* epoll knows what stands behind a number, too: it changes, to what it is, only what is the same. */
+bool os_bell_ours(const struct os_bell *bell)
+{
+    return control(bell, EPOLL_CTL_MOD, bell->rung, SAYS_RUNG) == 0 &&
+           control(bell, EPOLL_CTL_MOD, bell->alarm, SAYS_ALARM) == 0;
+}
+
 int os_bell_listen(const struct os_bell *bell, int fd)
 {
     char path[40];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    if (inotify_add_watch(bell->rung, path, IN_MODIFY | IN_CLOSE_WRITE) >= 0)
-        return 0;
+    int watch = inotify_add_watch(bell->rung, path, IN_MODIFY | IN_CLOSE_WRITE);
+    if (watch >= 0)
+        return watch;
     switch (errno) {
     case ENOENT: /* without /proc it is not the object that is missing */
         return -EBADF;
@@ -92,6 +100,11 @@ int os_bell_listen(const struct os_bell *bell, int fd)
     default:
         return -errno;
     }
+}
+
+void os_bell_ignore(const struct os_bell *bell, int watch)
+{
+    inotify_rm_watch(bell->rung, watch);
 }
 
 /* Not the C library's read, which is a cancellation point. */

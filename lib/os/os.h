@@ -121,8 +121,11 @@ int os_bell_open(struct os_bell *bell);
 void os_bell_close(struct os_bell *bell);
 /* `bell` becomes `other`, under its own number. */
 void os_bell_replace(struct os_bell *bell, const struct os_bell *other);
-/* From now on it rings for the object behind `fd`, too. */
+/* Are the descriptors still these? The program may have closed them, and opened others. */
+bool os_bell_ours(const struct os_bell *bell);
+/* From now on it rings for the object behind `fd`, too. The number of that watch, or negative. */
 int os_bell_listen(const struct os_bell *bell, int fd);
+void os_bell_ignore(const struct os_bell *bell, int watch);
 /* What came since it was asked last, of the bits above. It is not readable then. */
 unsigned os_bell_take(const struct os_bell *bell);
 /* Makes it readable after so long; 0: never mind. */
