@@ -17,7 +17,7 @@ struct selection {
     size_t count;
     size_t chosen;
     uint64_t deadline;
-    struct bell *bell;
+    struct bell **bell; /* where one of them keeps it */
     struct os_signals before;
 };
 
@@ -66,16 +66,15 @@ static int find_bell(struct selection *selection)
         place = &handle_of(selection, i)->selection_bell;
     if (*place && !os_bell_ours(&(*place)->os))
         bell_close(place);
-    int error = *place ? 0 : bell_open(place);
-    selection->bell = *place;
-    return error;
+    selection->bell = place;
+    return *place ? 0 : bell_open(place);
 }
 
 static mpsc_status listen(struct selection *selection)
 {
     for (size_t i = 0; i < selection->count; i++) {
         struct handle *handle = handle_of(selection, i);
-        int watch = bell_listen(selection->bell, &handle->segment->registry);
+        int watch = bell_listen(*selection->bell, &handle->segment->registry);
         if (watch < 0)
             return segment_status(watch);
         handle->watch = watch;
@@ -90,7 +89,7 @@ static mpsc_status begin_listening(struct selection *selection)
     int error = find_bell(selection);
     if (error)
         return segment_status(error);
-    (void)bell_take(selection->bell); /* what is left of the time before */
+    (void)bell_take(*selection->bell); /* what is left of the time before */
     return listen(selection);
 }
 
@@ -99,7 +98,7 @@ static void end_listening(const struct selection *selection)
 {
     for (size_t i = 0; i < selection->count; i++)
         if (handle_of(selection, i)->watch >= 0)
-            os_bell_ignore(&selection->bell->os, handle_of(selection, i)->watch);
+            os_bell_ignore(&(*selection->bell)->os, handle_of(selection, i)->watch);
 }
 
 /* ---- asleep */
@@ -107,7 +106,7 @@ static void end_listening(const struct selection *selection)
 /* From here on the next message of any of them rings. */
 static mpsc_status arm(struct selection *selection)
 {
-    unsigned news = bell_take(selection->bell);
+    unsigned news = bell_take(*selection->bell);
     mpsc_status status = news & OS_BELL_DEAF ? listen(selection) : MPSC_OK;
     for (size_t i = 0; i < selection->count; i++) {
         struct handle *handle = handle_of(selection, i);
@@ -140,7 +139,7 @@ static mpsc_status sleep_once(struct selection *selection)
     uint64_t until =
         selection->deadline - now > WAIT_BOUND ? now + WAIT_BOUND : selection->deadline;
     /* Handlers run while it sleeps, and at no moment before: none is missed. */
-    switch (os_bell_wait(&selection->bell->os, until, &selection->before)) {
+    switch (os_bell_wait(&(*selection->bell)->os, until, &selection->before)) {
     case 0:
     case -ETIMEDOUT:
         return HANDLE_AGAIN;
@@ -166,7 +165,10 @@ static mpsc_status sleep_until_chosen(struct selection *selection)
             status = MPSC_OK;
     }
     say_blocked(selection, 0);
-    end_listening(selection);
+    if (status == MPSC_OK || status == MPSC_TIMEOUT || status == MPSC_INTERRUPTED)
+        end_listening(selection);
+    else
+        bell_close(selection->bell);
     os_signals_release(&selection->before);
     return status;
 }
