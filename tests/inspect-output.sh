@@ -110,6 +110,7 @@ run watch --once --interval 0.1 "$name"
 check "watch --once NAME tells all about one" says '^queued  *2$'
 run watch --once "$prefix-none"
 check "watch of no channel is told" ends 1 'no channel'
+: >"$tmp/watched" # it is read before the other one opens it
 $limit $inspect watch --interval 0.05 >"$tmp/watched" 2>"$tmp/err" &
 watcher=$!
 started="$started $watcher"
