@@ -24,6 +24,7 @@ static enum channel_state not_opened(struct channel *channel)
 {
     switch (errno) {
     case ENOENT:
+    case ESRCH: /* below /proc, of a process that is ending */
         return CHANNEL_NONE;
     case EACCES:
     case EPERM:
