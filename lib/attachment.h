@@ -25,6 +25,7 @@ struct handle {
     uint64_t opened;    /* a receiver: the seat's word when it was opened, be it by a parent */
     uint64_t looked;    /* when it was last asked who lives */
     struct wait_vigil vigil;
+    struct wait_habit habit;
     struct bell *bell; /* of the descriptor that was asked for; NULL: none was */
     /* A receiver among several: */
     uint64_t selected; /* when it was last the one; */

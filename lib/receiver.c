@@ -272,6 +272,7 @@ static mpsc_status wait_message(mpsc_receiver *rx, uint64_t nanoseconds)
         .watch = watch,
         .context = rx,
         .vigil = &rx->handle.vigil,
+        .habit = &rx->handle.habit,
     };
     return handle_wait(&rx->handle, &wait, attempt);
 }

@@ -127,6 +127,7 @@ static struct wait wait_of(struct waiting *waiting, uint64_t nanoseconds)
         .watch = watch,
         .context = waiting,
         .vigil = &tx->handle.vigil,
+        .habit = &tx->handle.habit,
     };
 }
 

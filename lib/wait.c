@@ -5,7 +5,7 @@
 #include "os/trace.h"
 
 /* About ten microseconds: a fifth of what a sleep and a wake-up cost. */
-enum { SPINS = 400, YIELDS = 4 };
+enum { SPINS = 400, SPINS_IF_SHARED = 6, YIELDS = 4 };
 
 #define FIRST_SLEEP UINT64_C(500000)
 
@@ -46,21 +46,85 @@ static void release_signals(struct wait *wait)
     wait->held = false;
 }
 
-bool wait_spin(struct wait *wait)
+/* ---- before sleeping */
+
+/* For whoever traces, too. */
+static inline bool is_sender(const struct wait *wait)
 {
-    for (int i = 0; i < SPINS; i++) {
-        if (wait->ready(wait->context))
+    return wait->condvar == &wait->header->room;
+}
+
+/*
+ * A receiver learns from how its waits end, for it may wait for an answer:
+ *
+ * - Two that answer each other and both sleep meanwhile would do so for long, since each one's wake-up takes
+ *   longer than the other one spins. So after a sleep that was brief one yields for as long as a wake-up
+ *   takes before one sleeps again (PATIENCE); more and more seldom where that is in vain.
+ * - Whoever answers from the same processor cannot while one spins there. If that was so several times in
+ *   a row (SURE), one yields almost at once.
+ *
+ * Of several senders that wait for room each would only hold up the others.
+ */
+#define PATIENCE UINT64_C(100000)
+/* Somebody else ran during a yield that took so long; it was more than a message or two. */
+#define LENT UINT64_C(1500)
+#define CROWDED UINT64_C(20000)
+enum { SURE = 8 };
+
+static bool comes_in_spinning(struct wait *wait)
+{
+    const int spins = wait->habit->shared < SURE ? SPINS : SPINS_IF_SHARED;
+    for (int i = 0; i < spins; i++) {
+        if (wait->ready(wait->context)) {
+            wait->habit->shared = 0;
             return true;
+        }
         cpu_pause();
-    }
-    hold_signals(wait);
-    for (int i = 0; i < YIELDS; i++) {
-        os_yield();
-        if (wait->ready(wait->context))
-            return true;
     }
     return false;
 }
+
+static bool comes_in_yielding(struct wait *wait)
+{
+    struct wait_habit *habit = wait->habit;
+    uint64_t now = os_now(), took = 0;
+    const uint64_t end = now + (habit->patient ? PATIENCE : 0);
+    for (int i = 0; i < YIELDS || (now < end && took < CROWDED); i++) {
+        uint64_t before = now;
+        os_yield();
+        now = os_now();
+        took = now - before;
+        if (wait->ready(wait->context)) {
+            habit->shared = took > LENT && !is_sender(wait) ? habit->shared + 1 : 0;
+            habit->failures = 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void learn_from_sleep(struct wait_habit *habit, uint64_t slept)
+{
+    enum { MOST_FAILURES = 6 };
+    if (habit->patient) {
+        habit->patient = false;
+        habit->failures += habit->failures < MOST_FAILURES;
+        habit->pass = 1u << habit->failures;
+    } else if (slept < 2 * PATIENCE) {
+        habit->patient = habit->pass == 0;
+        habit->pass -= habit->pass > 0;
+    }
+}
+
+bool wait_spin(struct wait *wait)
+{
+    if (comes_in_spinning(wait))
+        return true;
+    hold_signals(wait);
+    return comes_in_yielding(wait);
+}
+
+/* ---- asleep */
 
 static uint64_t earlier(uint64_t one, uint64_t other)
 {
@@ -117,12 +181,6 @@ static enum condvar_result sleep_once(struct wait *wait, unsigned ticket,
     return result;
 }
 
-/* For whoever traces. */
-static inline bool is_sender(const struct wait *wait)
-{
-    return wait->condvar == &wait->header->room;
-}
-
 enum wait_result wait_sleep(struct wait *wait)
 {
     hold_signals(wait);
@@ -157,5 +215,7 @@ void wait_end(struct wait *wait)
     if (!wait->since)
         return;
     atomic_store_explicit(wait->blocked_since, 0, memory_order_relaxed);
+    if (!is_sender(wait))
+        learn_from_sleep(wait->habit, os_now() - wait->since);
     trace_wake(wait->header, is_sender(wait), wait->since);
 }

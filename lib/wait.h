@@ -30,6 +30,14 @@ struct wait_vigil {
     uint64_t pause;
 };
 
+/* What a receiver has learned from its waits; kept by each handle, see wait.c. */
+struct wait_habit {
+    unsigned shared;   /* so many in a row ended when the processor had been lent to somebody */
+    bool patient;      /* one yields for longer before the next sleep */
+    unsigned failures; /* of patience, in a row */
+    unsigned pass;     /* so many brief sleeps before it is tried again */
+};
+
 struct wait {
     struct header *header; /* of the channel, for whoever traces */
     struct condvar *condvar;
@@ -42,6 +50,7 @@ struct wait {
     unsigned (*watch)(void *context, struct os_futex *futexes, unsigned most, unsigned *died);
     void *context;
     struct wait_vigil *vigil;
+    struct wait_habit *habit;
     unsigned sleeps; /* in a row, that nobody woke */
     bool restarts;   /* a handler would let a watching sleep go on */
     uint64_t since;  /* when the first began */
