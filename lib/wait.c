@@ -4,7 +4,7 @@
 #include "os/os.h"
 #include "os/trace.h"
 
-/* About ten microseconds: a fifth of what a sleep and a wake-up cost. */
+/* About ten microseconds: a fifth of what a sleep and a wake-up cost; and a fraction of one. */
 enum { SPINS = 400, SPINS_IF_SHARED = 6, YIELDS = 4 };
 
 #define FIRST_SLEEP UINT64_C(500000)
@@ -63,13 +63,13 @@ static inline bool is_sender(const struct wait *wait)
  * - Whoever answers from the same processor cannot while one spins there. If that was so several times in
  *   a row (SURE), one yields almost at once.
  *
- * Of several senders that wait for room each would only hold up the others.
+ * Of several senders that wait for room each would only hold up the others. (Measured: doc/decisions/0016.)
  */
 #define PATIENCE UINT64_C(100000)
-/* Somebody else ran during a yield that took so long; it was more than a message or two. */
+enum { SURE = 8 };
+/* Somebody else had the processor during a yield that took so long; it was for more than an answer. */
 #define LENT UINT64_C(1500)
 #define CROWDED UINT64_C(20000)
-enum { SURE = 8 };
 
 static bool comes_in_spinning(struct wait *wait)
 {
