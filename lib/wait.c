@@ -25,6 +25,11 @@ uint64_t wait_left(uint64_t deadline)
     return now < deadline ? deadline - now : 0;
 }
 
+static uint64_t earlier(uint64_t one, uint64_t other)
+{
+    return one < other ? one : other;
+}
+
 /*
  * A handler that runs while one sleeps ends the sleep. So that one which comes before is seen as well,
  * signals are held up from the end of the spinning on, and are let through while one sleeps. (What
@@ -88,7 +93,7 @@ static bool comes_in_yielding(struct wait *wait)
 {
     struct wait_habit *habit = wait->habit;
     uint64_t now = os_now(), took = 0;
-    const uint64_t end = now + (habit->patient ? PATIENCE : 0);
+    const uint64_t end = earlier(now + (habit->patient ? PATIENCE : 0), wait->deadline);
     for (int i = 0; i < YIELDS || (now < end && took < CROWDED); i++) {
         uint64_t before = now;
         os_yield();
@@ -125,11 +130,6 @@ bool wait_spin(struct wait *wait)
 }
 
 /* ---- asleep */
-
-static uint64_t earlier(uint64_t one, uint64_t other)
-{
-    return one < other ? one : other;
-}
 
 /* What is watched beside the condition. A first, short sleep watches nothing: it is what a sleep
  * between two messages costs. If nobody woke one from that, one watches, unless a handler would let the
