@@ -154,7 +154,7 @@ static void every_blocked_call_is_told(void)
 struct obituary {
     int fd;
     atomic_uint *word;
-    atomic_int begun, none, result;
+    atomic_int begun, none, watches, result;
 };
 
 static int publishes(void *argument)
@@ -174,6 +174,7 @@ static int reads_the_news(void *argument)
     unsigned value = atomic_fetch_or(obituary->word, OS_NEWS_WATCHED) | OS_NEWS_WATCHED;
     struct os_futex futex = {obituary->word, value};
     int result;
+    atomic_store(&obituary->watches, 1);
     do
         result = os_futex_wait_any(&futex, 1, OS_FOREVER);
     while (result == 0 && atomic_load(obituary->word) == value);
@@ -199,6 +200,7 @@ static void the_kernel_tells(void)
         harness_skip("no news of a death are to be had here");
     }
     struct stranger *reader = stranger_start(reads_the_news, obituary);
+    wait_for(&obituary->watches);
     wait_until(is_asleep, reader);
     stranger_kill(mortal);
     assert_int_equal(stranger_join(reader), 0);
