@@ -417,8 +417,8 @@ MPSC_MUST_USE const void *mpsc_peek_exact(mpsc_receiver *rx, size_t size, uint64
  * MPSC_EMPTY after all.
  *
  * TIMEOUT, INTERRUPTED. INVALID: no receiver, or a NULL among them. When it must sleep: LIMIT, DENIED,
- * NO_MEMORY, OS as for mpsc_receiver_fd. The first sleep opens three descriptors, which one of the receivers
- * keeps until it is closed.
+ * NO_MEMORY, OS as for mpsc_receiver_fd. To sleep takes three descriptors, which the library keeps for the
+ * next time until the process has no channel any more.
  */
 MPSC_MUST_USE mpsc_status mpsc_select(mpsc_receiver *const *receivers, size_t count,
                                       uint64_t nanoseconds, size_t *ready);

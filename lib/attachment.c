@@ -480,8 +480,6 @@ mpsc_status attachment_add(const struct handle *of, struct handle *handle)
 void attachment_remove(struct handle *handle)
 {
     struct attachment *attachment = handle->attachment;
-    bell_close(&handle->bell);
-    bell_close(&handle->selection_bell);
     int cancel = lock();
     for (struct handle **at = &attachment->handles; *at; at = &(*at)->next)
         if (*at == handle) {
@@ -505,7 +503,10 @@ void attachment_remove(struct handle *handle)
         delist(attachment);
         leave(attachment);
     }
+    bool last = !list;
     unlock(cancel);
+    if (last)
+        bells_drop();
 }
 
 static mpsc_status unlink_segment(const char *name)
@@ -689,12 +690,12 @@ static void fork_prepare(void)
     for (struct attachment *a = list; a; a = a->next)
         a->child_status = prepare_child(a);
     pthread_mutex_lock(&rings_mutex);
-    bell_fork_begin();
+    bell_fork_prepare();
 }
 
 static void fork_parent(void)
 {
-    bell_fork_end();
+    bell_fork_parent();
     pthread_mutex_unlock(&rings_mutex);
     for (struct attachment *a = list; a; a = a->next) {
         os_close(a->child.fd);
@@ -727,7 +728,6 @@ static void child_adopt(struct attachment *attachment)
     }
     for (struct handle *h = attachment->handles; h; h = h->next) {
         h->status = status ? status : h->child_status;
-        bell_close(&h->selection_bell); /* the parent sleeps on it */
         if (h->status)
             continue;
         handle_bind(h, attachment, h->child_index);
@@ -738,7 +738,7 @@ static void child_adopt(struct attachment *attachment)
 
 static void fork_child(void)
 {
-    bell_fork_end();
+    bell_fork_child();
     pthread_mutex_unlock(&rings_mutex);
     os_news_forget();
     if (barrier)

@@ -26,13 +26,10 @@ struct handle {
     uint64_t looked;    /* when it was last asked who lives */
     struct wait_vigil vigil;
     struct wait_habit habit;
-    struct bell *bell; /* of the descriptor that was asked for; NULL: none was */
-    /* A receiver among several: */
-    uint64_t selected; /* when it was last the one; */
-    struct bell
-        *selection_bell;  /* on which one sleeps for all of them; NULL: another's, or none yet; */
-    int watch;            /* by which that bell listens to this one's channel, while one sleeps */
-    unsigned child_index; /* for the child that fork is making, */
+    struct bell *bell;        /* of the descriptor that was asked for; NULL: none was */
+    uint64_t selected;        /* a receiver: when it was last the one of several; */
+    int watch;                /* and by which their bell listens to it, in the call under way */
+    unsigned child_index;     /* for the child that fork is making, */
     mpsc_status child_status; /* likewise */
     /* Makes it idle: on a new channel, or in a child, whatever its thread did in the parent. */
     void (*reset)(struct handle *handle);

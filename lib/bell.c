@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdlib.h>
+#include <stddef.h>
 
 /* A description is closed a moment before its locks end: one looks again after so long, twice as long,
  * and so on up to several seconds in all. */
@@ -13,73 +13,136 @@
 /* How often one looks who cannot listen any more. */
 #define DEAF_VIGIL UINT64_C(100000000)
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-
-static int open_at(struct bell **place)
+int bell_open(struct bell *bell)
 {
-    struct bell *bell = malloc(sizeof *bell);
-    if (!bell)
-        return -ENOMEM;
     *bell = (struct bell){.fresh = true};
-    int error = os_bell_open(&bell->os);
-    if (error)
-        free(bell);
-    else
-        *place = bell;
-    return error;
+    return os_bell_open(&bell->os);
 }
 
-int bell_open(struct bell **place)
+void bell_close(struct bell *bell)
+{
+    os_bell_close(&bell->os);
+}
+
+/* ---- bells of calls */
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct bell *in_use;
+
+/* Between calls some are kept: to close one takes milliseconds where the machine is busy. */
+enum { MOST_KEPT = 4 };
+static struct os_bell kept[MOST_KEPT];
+static unsigned kept_count;
+
+/* 1: one of those that are kept is it now. 0: there is none. */
+static int take_kept(struct bell *bell)
+{
+    while (kept_count > 0) {
+        struct os_bell *last = &kept[kept_count - 1];
+        int ours = os_bell_ours(last);
+        if (ours < 0)
+            return ours;
+        kept_count--;
+        if (ours) {
+            *bell = (struct bell){.os = *last, .fresh = true};
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int bell_open_for_call(struct bell *bell)
 {
     pthread_mutex_lock(&mutex);
-    int error = open_at(place);
+    int result = take_kept(bell);
+    int error = result == 0 ? bell_open(bell) : result < 0 ? result : 0;
+    if (!error) {
+        bell->next = in_use;
+        in_use = bell;
+    }
     pthread_mutex_unlock(&mutex);
     return error;
 }
 
-void bell_close(struct bell **place)
+static void put_away(struct bell *bell, bool sound)
+{
+    if (!sound || kept_count == MOST_KEPT) {
+        bell_close(bell);
+        return;
+    }
+    os_bell_alarm(&bell->os, 0);
+    kept[kept_count++] = bell->os;
+}
+
+void bell_close_after_call(struct bell *bell, bool sound)
 {
     pthread_mutex_lock(&mutex);
-    if (*place && os_bell_ours(&(*place)->os))
-        os_bell_close(&(*place)->os);
-    free(*place);
-    *place = NULL;
+    for (struct bell **at = &in_use; *at; at = &(*at)->next)
+        if (*at == bell) {
+            *at = bell->next;
+            put_away(bell, sound);
+            break;
+        }
     pthread_mutex_unlock(&mutex);
 }
 
-void bell_fork_begin(void)
+static void drop_kept(void)
+{
+    while (kept_count > 0)
+        if (os_bell_ours(&kept[--kept_count]) > 0)
+            os_bell_close(&kept[kept_count]);
+}
+
+/* A handler must not fork meanwhile: it would wait for us. */
+void bells_drop(void)
+{
+    struct os_signals before;
+    os_signals_hold(&before);
+    pthread_mutex_lock(&mutex);
+    drop_kept();
+    pthread_mutex_unlock(&mutex);
+    os_signals_release(&before);
+}
+
+void bell_fork_prepare(void)
 {
     pthread_mutex_lock(&mutex);
 }
 
-void bell_fork_end(void)
+void bell_fork_parent(void)
 {
+    pthread_mutex_unlock(&mutex);
+}
+
+/* The threads of those calls are not in the child; only a handler that forked goes back into one. */
+void bell_fork_child(void)
+{
+    for (; in_use; in_use = in_use->next) {
+        bell_close(in_use);
+        in_use->os = OS_NO_BELL;
+    }
+    drop_kept();
     pthread_mutex_unlock(&mutex);
 }
 
 /* ---- listening */
 
-static int listen_with(const struct os_bell *bell, const struct registry *registry)
-{
-    return registry_has_descriptor(registry) ? os_bell_listen(bell, registry->fd) : -EBADF;
-}
-
 int bell_listen(const struct bell *bell, const struct registry *registry)
 {
-    return listen_with(&bell->os, registry);
+    return registry_has_descriptor(registry) ? os_bell_listen(&bell->os, registry->fd) : -EBADF;
 }
 
 void bell_renew(struct bell *bell, const struct registry *registry)
 {
-    struct os_bell own;
+    struct bell own;
     bell->fresh = true; /* the parent armed it, if anybody did */
-    if (!registry_has_descriptor(registry) || os_bell_open(&own) != 0)
+    if (!registry_has_descriptor(registry) || bell_open(&own) != 0)
         return;
-    if (listen_with(&own, registry) < 0) {
-        os_bell_close(&own);
+    if (bell_listen(&own, registry) < 0) {
+        bell_close(&own);
         return;
     }
-    os_bell_replace(&bell->os, &own);
+    os_bell_replace(&bell->os, &own.os);
     bell->vigil = 0;
     bell->deaf = false;
     bell_raise(bell);

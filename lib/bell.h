@@ -18,15 +18,21 @@ struct bell {
     bool fresh;     /* what armed the condition variable was not us */
     bool raised;    /* by ourselves */
     bool deaf;      /* to its channel, and it could not listen anew so far */
+    struct bell *next; /* of those that are made for one call */
 };
 
-/* Makes one at `place`, a handle's. 0, or negative errno. */
-int bell_open(struct bell **place);
-/* What the program closed, and perhaps made another's, it leaves alone. */
-void bell_close(struct bell **place);
-/* Around a fork: in the child each handle has its bell whole, or none. */
-void bell_fork_begin(void);
-void bell_fork_end(void);
+/* Negative errno. */
+int bell_open(struct bell *bell);
+void bell_close(struct bell *bell);
+/* The same for one that is lent to a call, and listens to nothing before and after. One that is `sound`
+ * is kept for the next, until the process has no channel any more. */
+int bell_open_for_call(struct bell *bell); /* with signals held; so is the next */
+void bell_close_after_call(struct bell *bell, bool sound);
+void bells_drop(void);
+/* Around a fork. In the child those of calls are closed. */
+void bell_fork_prepare(void);
+void bell_fork_parent(void);
+void bell_fork_child(void);
 /* In a forked child: one of its own behind the same number. Where that cannot be had it stays shared. */
 void bell_renew(struct bell *bell, const struct registry *registry);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "handle.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const char *handle_name(const char *name)
@@ -79,14 +80,21 @@ mpsc_status handle_wait(struct handle *handle, struct wait *wait, mpsc_status (*
 
 static mpsc_status make_bell(struct handle *handle)
 {
-    int error = bell_open(&handle->bell);
+    struct bell *bell = malloc(sizeof *bell);
+    if (!bell)
+        return MPSC_NO_MEMORY;
+    int error = bell_open(bell);
     if (!error) {
-        int watch = bell_listen(handle->bell, &handle->segment->registry);
+        int watch = bell_listen(bell, &handle->segment->registry);
         if (watch < 0) {
-            bell_close(&handle->bell);
+            bell_close(bell);
             error = watch;
         }
     }
+    if (error)
+        free(bell);
+    else
+        handle->bell = bell;
     return segment_status(error);
 }
 
@@ -96,6 +104,16 @@ mpsc_status handle_descriptor(struct handle *handle, int *fd)
     if (handle->bell)
         *fd = handle->bell->os.pollable;
     return status;
+}
+
+void handle_close_descriptor(struct handle *handle)
+{
+    struct bell *bell = handle->bell;
+    handle->bell = NULL;
+    /* Where the program closed our descriptors, the numbers may be others'. */
+    if (bell && registry_has_descriptor(&handle->segment->registry))
+        bell_close(bell);
+    free(bell);
 }
 
 bool handle_settle(struct handle *handle, struct condvar *condvar)

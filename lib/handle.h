@@ -60,6 +60,7 @@ mpsc_status handle_wait(struct handle *handle, struct wait *wait, mpsc_status (*
 /* A descriptor that is readable while there may be something for the handle, which raises its bell or
  * settles it. The handle keeps it. */
 mpsc_status handle_descriptor(struct handle *handle, int *fd);
+void handle_close_descriptor(struct handle *handle);
 /* Nothing was found for it. True: look once more, and raise the bell if that finds something. */
 bool handle_settle(struct handle *handle, struct condvar *condvar);
 

@@ -67,6 +67,7 @@ void mpsc_receiver_close(mpsc_receiver *rx)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     destroy_queued(rx);
     pthread_setcancelstate(cancel, &cancel);
+    handle_close_descriptor(&rx->handle);
     attachment_remove(&rx->handle);
     free(rx);
 }
@@ -273,6 +274,7 @@ static mpsc_status wait_message(mpsc_receiver *rx, uint64_t nanoseconds)
         .context = rx,
         .vigil = &rx->handle.vigil,
         .habit = &rx->handle.habit,
+        .learns = !handle_is_rendezvous(&rx->handle),
     };
     return handle_wait(&rx->handle, &wait, attempt);
 }

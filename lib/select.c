@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Level 7. Waiting for several receivers at once: asleep on one bell that rings for all of their
- * channels. It is made when there is first nothing to do but to sleep, and kept by one of the receivers:
- * closing one takes milliseconds where the machine is busy. It listens while one sleeps.
+ * channels, and only then. It is borrowed for the call when there is nothing to do but to sleep.
  */
 #include "receiver.h"
 
@@ -17,7 +16,7 @@ struct selection {
     size_t count;
     size_t chosen;
     uint64_t deadline;
-    struct bell **bell; /* where one of them keeps it */
+    struct bell bell;
     struct os_signals before;
 };
 
@@ -59,22 +58,11 @@ static bool spin(struct selection *selection)
 
 /* ---- its bell */
 
-static int find_bell(struct selection *selection)
-{
-    struct bell **place = &handle_of(selection, 0)->selection_bell;
-    for (size_t i = 1; i < selection->count && !*place; i++)
-        place = &handle_of(selection, i)->selection_bell;
-    if (*place && !os_bell_ours(&(*place)->os))
-        bell_close(place);
-    selection->bell = place;
-    return *place ? 0 : bell_open(place);
-}
-
 static mpsc_status listen(struct selection *selection)
 {
     for (size_t i = 0; i < selection->count; i++) {
         struct handle *handle = handle_of(selection, i);
-        int watch = bell_listen(*selection->bell, &handle->segment->registry);
+        int watch = bell_listen(&selection->bell, &handle->segment->registry);
         if (watch < 0)
             return segment_status(watch);
         handle->watch = watch;
@@ -82,23 +70,29 @@ static mpsc_status listen(struct selection *selection)
     return MPSC_OK;
 }
 
+/* Somebody may have died: look at each of them anew. */
+static void hear_deaths(struct selection *selection, unsigned news)
+{
+    if (news & BELL_DEATHS)
+        for (size_t i = 0; i < selection->count; i++)
+            handle_of(selection, i)->looked = 0;
+}
+
 static mpsc_status begin_listening(struct selection *selection)
 {
     for (size_t i = 0; i < selection->count; i++)
         handle_of(selection, i)->watch = -1;
-    int error = find_bell(selection);
-    if (error)
-        return segment_status(error);
-    (void)bell_take(*selection->bell); /* what is left of the time before */
+    hear_deaths(selection, bell_take(&selection->bell)); /* what is left of the time before */
     return listen(selection);
 }
 
 /* A channel that is watched keeps its memory when it is closed. */
-static void end_listening(const struct selection *selection)
+static void end_listening(struct selection *selection, bool sound)
 {
     for (size_t i = 0; i < selection->count; i++)
         if (handle_of(selection, i)->watch >= 0)
-            os_bell_ignore(&(*selection->bell)->os, handle_of(selection, i)->watch);
+            os_bell_ignore(&selection->bell.os, handle_of(selection, i)->watch);
+    bell_close_after_call(&selection->bell, sound);
 }
 
 /* ---- asleep */
@@ -106,14 +100,11 @@ static void end_listening(const struct selection *selection)
 /* From here on the next message of any of them rings. */
 static mpsc_status arm(struct selection *selection)
 {
-    unsigned news = bell_take(*selection->bell);
+    unsigned news = bell_take(&selection->bell);
+    hear_deaths(selection, news);
     mpsc_status status = news & OS_BELL_DEAF ? listen(selection) : MPSC_OK;
-    for (size_t i = 0; i < selection->count; i++) {
-        struct handle *handle = handle_of(selection, i);
-        if (news & BELL_DEATHS)
-            handle->looked = 0;
-        condvar_arm(&handle->segment->header->arrived);
-    }
+    for (size_t i = 0; i < selection->count; i++)
+        condvar_arm(&handle_of(selection, i)->segment->header->arrived);
     os_barrier_all();
     return status;
 }
@@ -139,7 +130,7 @@ static mpsc_status sleep_once(struct selection *selection)
     uint64_t until =
         selection->deadline - now > WAIT_BOUND ? now + WAIT_BOUND : selection->deadline;
     /* Handlers run while it sleeps, and at no moment before: none is missed. */
-    switch (os_bell_wait(&(*selection->bell)->os, until, &selection->before)) {
+    switch (os_bell_wait(&selection->bell.os, until, &selection->before)) {
     case 0:
     case -ETIMEDOUT:
         return HANDLE_AGAIN;
@@ -155,7 +146,8 @@ static mpsc_status sleep_once(struct selection *selection)
 static mpsc_status sleep_until_chosen(struct selection *selection)
 {
     os_signals_hold(&selection->before);
-    mpsc_status status = begin_listening(selection);
+    int error = bell_open_for_call(&selection->bell);
+    mpsc_status status = error ? segment_status(error) : begin_listening(selection);
     say_blocked(selection, os_now());
     if (!status)
         status = HANDLE_AGAIN;
@@ -165,10 +157,9 @@ static mpsc_status sleep_until_chosen(struct selection *selection)
             status = MPSC_OK;
     }
     say_blocked(selection, 0);
-    if (status == MPSC_OK || status == MPSC_TIMEOUT || status == MPSC_INTERRUPTED)
-        end_listening(selection);
-    else
-        bell_close(selection->bell);
+    if (!error)
+        end_listening(selection,
+                      status == MPSC_OK || status == MPSC_TIMEOUT || status == MPSC_INTERRUPTED);
     os_signals_release(&selection->before);
     return status;
 }

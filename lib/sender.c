@@ -85,6 +85,7 @@ void mpsc_sender_close(mpsc_sender *tx)
         return;
     if (tx->loan)
         loan_cancel(tx);
+    handle_close_descriptor(&tx->handle);
     attachment_remove(&tx->handle);
     free(tx);
 }

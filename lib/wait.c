@@ -53,12 +53,6 @@ static void release_signals(struct wait *wait)
 
 /* ---- before sleeping */
 
-/* For whoever traces, too. */
-static inline bool is_sender(const struct wait *wait)
-{
-    return wait->condvar == &wait->header->room;
-}
-
 /*
  * A receiver learns from how its waits end, for it may wait for an answer:
  *
@@ -68,7 +62,8 @@ static inline bool is_sender(const struct wait *wait)
  * - Whoever answers from the same processor cannot while one spins there. If that was so several times in
  *   a row (SURE), one yields almost at once.
  *
- * Of several senders that wait for room each would only hold up the others. (Measured: doc/decisions/0016.)
+ * Not senders that wait for room: each would only hold up the others. Nor the receiver of a rendezvous, which makes
+ * its offer afterwards. (Measured: doc/decisions/0016.)
  */
 #define PATIENCE UINT64_C(100000)
 enum { SURE = 8 };
@@ -89,6 +84,14 @@ static bool comes_in_spinning(struct wait *wait)
     return false;
 }
 
+static void give_up_patience(struct wait_habit *habit)
+{
+    enum { MOST_FAILURES = 6 };
+    habit->patient = false;
+    habit->failures += habit->failures < MOST_FAILURES;
+    habit->pass = 1u << habit->failures;
+}
+
 static bool comes_in_yielding(struct wait *wait)
 {
     struct wait_habit *habit = wait->habit;
@@ -100,25 +103,22 @@ static bool comes_in_yielding(struct wait *wait)
         now = os_now();
         took = now - before;
         if (wait->ready(wait->context)) {
-            habit->shared = took > LENT && !is_sender(wait) ? habit->shared + 1 : 0;
+            habit->shared = took > LENT && wait->learns ? habit->shared + 1 : 0;
             habit->failures = 0;
             return true;
         }
     }
+    if (habit->patient)
+        give_up_patience(habit);
     return false;
 }
 
 static void learn_from_sleep(struct wait_habit *habit, uint64_t slept)
 {
-    enum { MOST_FAILURES = 6 };
-    if (habit->patient) {
-        habit->patient = false;
-        habit->failures += habit->failures < MOST_FAILURES;
-        habit->pass = 1u << habit->failures;
-    } else if (slept < 2 * PATIENCE) {
-        habit->patient = habit->pass == 0;
-        habit->pass -= habit->pass > 0;
-    }
+    if (slept >= 2 * PATIENCE)
+        return;
+    habit->pass -= habit->pass > 0;
+    habit->patient = habit->pass == 0;
 }
 
 bool wait_spin(struct wait *wait)
@@ -181,6 +181,12 @@ static enum condvar_result sleep_once(struct wait *wait, unsigned ticket,
     return result;
 }
 
+/* For whoever traces. */
+static inline bool is_sender(const struct wait *wait)
+{
+    return wait->condvar == &wait->header->room;
+}
+
 enum wait_result wait_sleep(struct wait *wait)
 {
     hold_signals(wait);
@@ -215,7 +221,7 @@ void wait_end(struct wait *wait)
     if (!wait->since)
         return;
     atomic_store_explicit(wait->blocked_since, 0, memory_order_relaxed);
-    if (!is_sender(wait))
+    if (wait->learns)
         learn_from_sleep(wait->habit, os_now() - wait->since);
     trace_wake(wait->header, is_sender(wait), wait->since);
 }

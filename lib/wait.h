@@ -30,7 +30,7 @@ struct wait_vigil {
     uint64_t pause;
 };
 
-/* What a receiver has learned from its waits; kept by each handle, see wait.c. */
+/* What a receiver has learned from its waits; kept by each handle. */
 struct wait_habit {
     unsigned shared;   /* so many in a row ended when the processor had been lent to somebody */
     bool patient;      /* one yields for longer before the next sleep */
@@ -51,6 +51,7 @@ struct wait {
     void *context;
     struct wait_vigil *vigil;
     struct wait_habit *habit;
+    bool learns;     /* how to wait: see wait.c */
     unsigned sleeps; /* in a row, that nobody woke */
     bool restarts;   /* a handler would let a watching sleep go on */
     uint64_t since;  /* when the first began */

@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -99,8 +98,6 @@ static bool may_fail(const struct system_call *call)
     switch (call->number) {
     case SYS_futex:
         return operation == FUTEX_WAIT_BITSET || operation == FUTEX_WAIT;
-    case SYS_epoll_ctl:
-        return (int)call->arguments[1] != EPOLL_CTL_MOD; /* only with what is not ours */
     case SYS_newfstatat:
         return !(call->arguments[3] & AT_EMPTY_PATH); /* or it is fstat */
     case SYS_fcntl:

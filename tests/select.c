@@ -5,6 +5,7 @@
 #include "together.h"
 
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -358,8 +359,8 @@ static void sleeps_in_vain(mpsc_receiver *const *receivers, size_t count)
     assert_status(mpsc_select(receivers, count, MILLISECONDS, &(size_t){0}), MPSC_TIMEOUT);
 }
 
-/* Made once for receivers that are waited for together, in whatever order; it listens to none of them
- * between two calls. (That it goes when they do, the harness looks after.) */
+/* Made once; it listens to nothing between two calls. (That it goes with the last channel, the harness
+ * looks after.) */
 static void its_bell_is_kept(void)
 {
     struct field field;
@@ -407,6 +408,94 @@ static void a_closed_bell_is_made_again(void)
             assert_true(is_null_device(fd));
             close(fd);
         }
+}
+
+/* Nor is what the program made of its numbers, though it be of the same kinds and as much together. */
+static void a_bell_of_the_programs_is_left_alone(void)
+{
+    struct field field;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = 111};
+    int numbers[3], count = 0;
+    bool others[256];
+    char text[8];
+    field_open(&field, 2, 4);
+    for (int fd = 0; fd < 256; fd++)
+        others[fd] = fcntl(fd, F_GETFD) >= 0;
+    sleeps_in_vain(field.rx, 2);
+    for (int fd = 0; fd < 256 && count < 3; fd++)
+        if (!others[fd] && fcntl(fd, F_GETFD) >= 0)
+            numbers[count++] = fd;
+    assert_int_equal(count, 3);
+    for (int i = 0; i < 3; i++)
+        close(numbers[i]);
+    int ends[2], queue = epoll_create1(EPOLL_CLOEXEC);
+    assert_int_equal(queue, numbers[0]);
+    assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+    assert_int_equal(ends[0], numbers[1]);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(epoll_ctl(queue, EPOLL_CTL_ADD, ends[0], &event), i ? -1 : 0);
+    event.events = EPOLLOUT;
+    assert_int_equal(epoll_ctl(queue, EPOLL_CTL_ADD, ends[1], &event), 0);
+    assert_int_equal(write(ends[1], "hello", 5), 5);
+    sleeps_in_vain(field.rx, 2);
+    field_close(&field);
+    assert_int_equal(epoll_wait(queue, &event, 1, 0), 1);
+    assert_int_equal(event.data.u64, 111);
+    assert_int_equal(read(ends[0], text, sizeof text), 5);
+    close(queue);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* A user has few of what they are made of: fs.inotify.max_user_instances. */
+static void bells_are_few(void)
+{
+    struct field field;
+    field_open(&field, MANY, 4);
+    unsigned before = possessions_now().descriptors;
+    for (size_t i = 0; i < MANY; i++)
+        sleeps_in_vain(&field.rx[i], 1);
+    assert_in_range(possessions_now().descriptors, before, before + 3);
+    field_close(&field);
+}
+
+static volatile sig_atomic_t forked;
+
+static void forks(int number)
+{
+    (void)number;
+    forked = fork();
+}
+
+/* The child comes back from a call whose bell is its parent's. */
+static int is_forked_asleep(void *argument)
+{
+    struct sleeper *sleeper = argument;
+    size_t ready;
+    struct sigaction action = {.sa_handler = forks};
+    assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
+    atomic_store(&sleeper->ready, 1);
+    mpsc_status status = mpsc_select(sleeper->field.rx, 3, MPSC_FOREVER, &ready);
+    field_close(&sleeper->field);
+    if (forked == 0)
+        _exit(status == MPSC_INTERRUPTED ? 0 : 1);
+    int ended;
+    assert_int_equal(waitpid((pid_t)forked, &ended, 0), forked);
+    assert_int_equal(ended, 0);
+    return status == MPSC_INTERRUPTED ? 0 : 1;
+}
+
+static void a_handler_may_fork(enum mode mode)
+{
+    struct sleeper *sleeper = shared_memory(sizeof *sleeper);
+    (void)mode;
+    field_open(&sleeper->field, 3, 4);
+    worker w = worker_start(PROCESSES, is_forked_asleep, sleeper);
+    field_close_receivers(&sleeper->field);
+    wait_asleep_after(&sleeper->ready, w);
+    assert_int_equal(kill(worker_pid(w), SIGUSR1), 0);
+    assert_int_equal(worker_join(w), 0);
+    field_close_senders(&sleeper->field);
 }
 
 /* ------------------------------------------------------------------ under load */
@@ -481,6 +570,9 @@ int main(void)
         TEST_BOTH(as_many_as_there_are),
         TEST(its_bell_is_kept),
         TEST(a_closed_bell_is_made_again),
+        TEST(a_bell_of_the_programs_is_left_alone),
+        TEST(bells_are_few),
+        TEST_PROCESSES(a_handler_may_fork),
         TEST_BOTH(queues_are_drained),
         TEST_BOTH(rendezvous_are_met),
     };

@@ -24,13 +24,21 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What epoll says of each: nothing that a stranger's would say. */
-enum { SAYS_RUNG = 0x42454c4c, SAYS_ALARM = 0x54494d45 };
+/* What epoll says of each. */
+static uint64_t says_rung(const struct os_bell *bell)
+{
+    return 2 * bell->mark;
+}
 
-static int control(const struct os_bell *bell, int operation, int fd, uint32_t says)
+static uint64_t says_alarm(const struct os_bell *bell)
+{
+    return 2 * bell->mark + 1;
+}
+
+static int add(const struct os_bell *bell, int fd, uint64_t says)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = says};
-    if (epoll_ctl(bell->pollable, operation, fd, &event) == 0)
+    if (epoll_ctl(bell->pollable, EPOLL_CTL_ADD, fd, &event) == 0)
         return 0;
     return errno == ENOSPC ? -EMFILE : -errno; /* it means a limit, not memory */
 }
@@ -46,13 +54,14 @@ static int open_all(struct os_bell *bell)
     bell->alarm = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (bell->alarm < 0)
         return -errno;
-    int error = control(bell, EPOLL_CTL_ADD, bell->rung, SAYS_RUNG);
-    return error ? error : control(bell, EPOLL_CTL_ADD, bell->alarm, SAYS_ALARM);
+    bell->mark = os_now();
+    int error = add(bell, bell->rung, says_rung(bell));
+    return error ? error : add(bell, bell->alarm, says_alarm(bell));
 }
 
 int os_bell_open(struct os_bell *bell)
 {
-    struct os_bell made = {-1, -1, -1};
+    struct os_bell made = OS_NO_BELL;
     int error = open_all(&made);
     if (error)
         os_bell_close(&made);
@@ -76,13 +85,7 @@ void os_bell_replace(struct os_bell *bell, const struct os_bell *other)
     os_close(other->pollable);
     bell->rung = other->rung;
     bell->alarm = other->alarm;
-}
-
-/* epoll knows what stands behind a number, too: it changes, to what it is, only what is the same. */
-bool os_bell_ours(const struct os_bell *bell)
-{
-    return control(bell, EPOLL_CTL_MOD, bell->rung, SAYS_RUNG) == 0 &&
-           control(bell, EPOLL_CTL_MOD, bell->alarm, SAYS_ALARM) == 0;
+    bell->mark = other->mark;
 }
 
 int os_bell_listen(const struct os_bell *bell, int fd)
@@ -111,6 +114,33 @@ void os_bell_ignore(const struct os_bell *bell, int watch)
 static long read_all(int fd, void *buffer, size_t size)
 {
     return syscall(SYS_read, fd, buffer, size);
+}
+
+/* One line of what /proc tells of an epoll descriptor: "tfd: FD events: MASK data: WORD ...". */
+static bool has_entry(const char *text, int fd, uint64_t says)
+{
+    int number;
+    unsigned events;
+    unsigned long long data;
+    for (const char *line = strstr(text, "tfd:"); line; line = strstr(line + 1, "tfd:"))
+        if (sscanf(line, "tfd: %d events: %x data: %llx", &number, &events, &data) == 3 &&
+            number == fd && data == says)
+            return true;
+    return false;
+}
+
+int os_bell_ours(const struct os_bell *bell)
+{
+    char path[40], text[1024];
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", bell->pollable);
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -errno;
+    long size = read_all(fd, text, sizeof text - 1);
+    os_close(fd);
+    text[size > 0 ? size : 0] = '\0';
+    return has_entry(text, bell->rung, says_rung(bell)) &&
+           has_entry(text, bell->alarm, says_alarm(bell));
 }
 
 static unsigned news_of(uint32_t event)
@@ -151,9 +181,9 @@ unsigned os_bell_take(const struct os_bell *bell)
     /* Whoever closed all descriptors has perhaps opened others: only ours say what ours say. */
     int count = (int)syscall(SYS_epoll_pwait, bell->pollable, events, 2, 0, NULL, 0);
     for (int i = 0; i < count; i++) {
-        if (events[i].data.u64 == SAYS_RUNG)
+        if (events[i].data.u64 == says_rung(bell))
             news |= read_rung(bell);
-        else if (events[i].data.u64 == SAYS_ALARM)
+        else if (events[i].data.u64 == says_alarm(bell))
             news |= read_alarm(bell);
     }
     return news;

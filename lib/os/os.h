@@ -111,18 +111,23 @@ bool os_signals_restart(void);
 struct os_bell {
     int pollable; /* the one for others */
     int rung, alarm;
+    uint64_t mark; /* no other one's */
 };
-#define OS_BELL_RANG 1u  /* somebody rang, or changed the object otherwise */
-#define OS_BELL_LEFT 2u  /* an opening of it is closed, perhaps by a death; its locks end thereafter */
+#define OS_NO_BELL ((struct os_bell){-1, -1, -1, 0})
+#define OS_BELL_RANG 1u /* somebody rang, or changed the object otherwise */
+#define OS_BELL_LEFT                                                                               \
+    2u /* an opening of it is closed, perhaps by a death; its locks end thereafter */
 #define OS_BELL_ALARM 4u /* the alarm's time has come */
-#define OS_BELL_DEAF 8u  /* it listens no more to an object: listen anew. A name of that was removed */
+#define OS_BELL_DEAF                                                                               \
+    8u /* it listens no more to an object: listen anew. A name of that was removed */
 
 int os_bell_open(struct os_bell *bell);
 void os_bell_close(struct os_bell *bell);
 /* `bell` becomes `other`, under its own number. */
 void os_bell_replace(struct os_bell *bell, const struct os_bell *other);
-/* Are the descriptors still these? The program may have closed them, and opened others. */
-bool os_bell_ours(const struct os_bell *bell);
+/* Are the descriptors still these (1), or has the program closed them, and perhaps opened others (0)? Or
+ * negative: it cannot be told now. */
+int os_bell_ours(const struct os_bell *bell);
 /* From now on it rings for the object behind `fd`, too. The number of that watch, or negative. */
 int os_bell_listen(const struct os_bell *bell, int fd);
 void os_bell_ignore(const struct os_bell *bell, int watch);
