@@ -62,8 +62,8 @@ static void release_signals(struct wait *wait)
  * - Whoever answers from the same processor cannot while one spins there. If that was so several times in
  *   a row (SURE), one yields almost at once.
  *
- * Not senders that wait for room: each would only hold up the others. Nor the receiver of a rendezvous, which makes
- * its offer afterwards. (Measured: doc/decisions/0016.)
+ * Not senders that wait for room: each would only hold up the others. Nor the receiver of a rendezvous,
+ * which makes its offer afterwards. (Measured: doc/decisions/0016.)
  */
 #define PATIENCE UINT64_C(100000)
 enum { SURE = 8 };
