@@ -110,7 +110,9 @@ def first_line(*command):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return None
-    return (done.stdout or done.stderr).splitlines()[0] if done.returncode == 0 else None
+    if done.returncode != 0:
+        return None
+    return next(iter((done.stdout or done.stderr).splitlines()), "")
 
 
 def processor():
@@ -132,7 +134,9 @@ def machine():
         package(name) for name in ("librust-crossbeam-channel-dev", "libboost-dev", "libzmq3-dev",
                                    "libqb-dev", "libc6")]
     yield "peers", "; ".join(filter(None, peers))
-    yield "commit", first_line("git", "describe", "--always", "--dirty")
+    # The results themselves have changed by now.
+    changed = first_line("git", "status", "--porcelain", "--", ".", ":!doc/benchmarks")
+    yield "commit", (first_line("git", "describe", "--always") or "") + ("-dirty" if changed else "")
     yield "date", time.strftime("%Y-%m-%d")
 
 
