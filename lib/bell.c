@@ -34,7 +34,7 @@ enum { MOST_KEPT = 4 };
 static struct os_bell kept[MOST_KEPT];
 static unsigned kept_count;
 
-/* 1: one of those that are kept is it now. 0: there is none. */
+/* It is one of those that are kept now; -ENOENT: there is none. */
 static int take_kept(struct bell *bell)
 {
     while (kept_count > 0) {
@@ -45,17 +45,18 @@ static int take_kept(struct bell *bell)
         kept_count--;
         if (ours) {
             *bell = (struct bell){.os = *last, .fresh = true};
-            return 1;
+            return 0;
         }
     }
-    return 0;
+    return -ENOENT;
 }
 
 int bell_open_for_call(struct bell *bell)
 {
     pthread_mutex_lock(&mutex);
-    int result = take_kept(bell);
-    int error = result == 0 ? bell_open(bell) : result < 0 ? result : 0;
+    int error = take_kept(bell);
+    if (error == -ENOENT)
+        error = bell_open(bell);
     if (!error) {
         bell->next = in_use;
         in_use = bell;

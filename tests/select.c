@@ -383,31 +383,42 @@ static bool is_null_device(int fd)
     return fstat(fd, &file) == 0 && file.st_rdev == null.st_rdev;
 }
 
+enum { BELL = 3 };
+
+/* Sleeps, and tells which descriptors came with that: the bell's. */
+static void sleeps_on(struct field *field, int bell[BELL])
+{
+    bool others[256];
+    int count = 0;
+    for (int fd = 0; fd < 256; fd++)
+        others[fd] = fcntl(fd, F_GETFD) >= 0;
+    sleeps_in_vain(field->rx, field->count);
+    for (int fd = 0; fd < 256; fd++)
+        if (!others[fd] && fcntl(fd, F_GETFD) >= 0) {
+            assert_true(count < BELL);
+            bell[count++] = fd;
+        }
+    assert_int_equal(count, BELL);
+}
+
 /* What the program closed and opened anew for itself is left alone. */
 static void a_closed_bell_is_made_again(void)
 {
     struct field field;
-    bool others[256], taken[256];
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int bell[BELL], null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     field_open(&field, 2, 4);
-    for (int fd = 0; fd < 256; fd++)
-        others[fd] = fcntl(fd, F_GETFD) >= 0;
-    sleeps_in_vain(field.rx, 2);
-    for (int fd = 0; fd < 256; fd++) {
-        taken[fd] = !others[fd] && fcntl(fd, F_GETFD) >= 0;
-        if (taken[fd])
-            assert_int_equal(dup3(null, fd, O_CLOEXEC), fd);
-    }
+    sleeps_on(&field, bell);
+    for (int i = 0; i < BELL; i++)
+        assert_int_equal(dup3(null, bell[i], O_CLOEXEC), bell[i]);
     sleeps_in_vain(field.rx, 2);
     send_int(field.tx[1], 5);
     assert_int_equal(choice(&field), 1);
     field_close(&field);
     close(null);
-    for (int fd = 0; fd < 256; fd++)
-        if (taken[fd]) {
-            assert_true(is_null_device(fd));
-            close(fd);
-        }
+    for (int i = 0; i < BELL; i++) {
+        assert_true(is_null_device(bell[i]));
+        close(bell[i]);
+    }
 }
 
 /* Nor is what the program made of its numbers, though it be of the same kinds and as much together. */
@@ -415,23 +426,16 @@ static void a_bell_of_the_programs_is_left_alone(void)
 {
     struct field field;
     struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u64 = 111};
-    int numbers[3], count = 0;
-    bool others[256];
+    int bell[BELL];
     char text[8];
     field_open(&field, 2, 4);
-    for (int fd = 0; fd < 256; fd++)
-        others[fd] = fcntl(fd, F_GETFD) >= 0;
-    sleeps_in_vain(field.rx, 2);
-    for (int fd = 0; fd < 256 && count < 3; fd++)
-        if (!others[fd] && fcntl(fd, F_GETFD) >= 0)
-            numbers[count++] = fd;
-    assert_int_equal(count, 3);
-    for (int i = 0; i < 3; i++)
-        close(numbers[i]);
+    sleeps_on(&field, bell);
+    for (int i = 0; i < BELL; i++)
+        close(bell[i]);
     int ends[2], queue = epoll_create1(EPOLL_CLOEXEC);
-    assert_int_equal(queue, numbers[0]);
+    assert_int_equal(queue, bell[0]);
     assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
-    assert_int_equal(ends[0], numbers[1]);
+    assert_int_equal(ends[0], bell[1]);
     for (int i = 0; i < 2; i++)
         assert_int_equal(epoll_ctl(queue, EPOLL_CTL_ADD, ends[0], &event), i ? -1 : 0);
     event.events = EPOLLOUT;
@@ -455,7 +459,7 @@ static void bells_are_few(void)
     unsigned before = possessions_now().descriptors;
     for (size_t i = 0; i < MANY; i++)
         sleeps_in_vain(&field.rx[i], 1);
-    assert_in_range(possessions_now().descriptors, before, before + 3);
+    assert_in_range(possessions_now().descriptors, before, before + BELL);
     field_close(&field);
 }
 
