@@ -728,6 +728,7 @@ static void child_adopt(struct attachment *attachment)
     }
     for (struct handle *h = attachment->handles; h; h = h->next) {
         h->status = status ? status : h->child_status;
+        h->at_once = 0;
         if (h->status)
             continue;
         handle_bind(h, attachment, h->child_index);

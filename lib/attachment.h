@@ -22,6 +22,7 @@ struct handle {
     enum owner_kind kind;
     unsigned index;     /* of the endpoint */
     mpsc_status status; /* OK, or why this process has no part in the channel */
+    size_t at_once;     /* messages shorter than this may go the usual way; 0: none */
     uint64_t opened;    /* a receiver: the seat's word when it was opened, be it by a parent */
     uint64_t looked;    /* when it was last asked who lives */
     struct wait_vigil vigil;

@@ -39,6 +39,14 @@ static inline bool handle_is_rendezvous(const struct handle *handle)
     return handle->segment->geometry.bound == 0;
 }
 
+/* The usual way is open, or one looks at all that may be: a loan that is out, and whatever else
+ * `usual` says. */
+static inline void handle_at_once(struct handle *handle, bool usual)
+{
+    bool open = usual && !handle->status && !handle_is_rendezvous(handle);
+    handle->at_once = open ? (size_t)handle->segment->geometry.message_size + 1 : 0;
+}
+
 static inline uint64_t handle_owner(const struct handle *handle)
 {
     const struct registry *registry = &handle->segment->registry;

@@ -44,6 +44,7 @@ static void reset(struct handle *handle)
     rx->ring = handle->segment->ring;
     rx->seated = false;
     rx->peeked = NULL;
+    handle_at_once(handle, false);
 }
 
 struct handle *receiver_new(void)
@@ -135,6 +136,7 @@ static mpsc_status sit_down(mpsc_receiver *rx, uint64_t nanoseconds)
     if (status)
         return empty_if_busy(rx, status);
     rx->seated = true;
+    handle_at_once(&rx->handle, true);
     rx->head = ring_head(&rx->ring);
     /* The last holder may have died when it had given the memory of this ring back. */
     if (ring_claimed(&rx->ring, rx->head) == RING_ENDED)
@@ -391,21 +393,19 @@ CPU_PATH void take(mpsc_receiver *rx, struct header *header, uint64_t messages, 
     pass(rx, header, cells);
 }
 
-CPU_PATH void take_one(mpsc_receiver *rx, const struct ring_item *item)
+CPU_PATH void take_one(mpsc_receiver *rx, uint64_t length, uint64_t cells)
 {
     struct header *header = header_of(rx);
-    size_t length = (size_t)item->length;
-    take(rx, header, 1, item->cells);
+    take(rx, header, 1, cells);
     trace_receive(header, rx->head, length);
 }
 
 /* The message at the head. */
-CPU_PATH void take_copy(mpsc_receiver *rx, const struct ring_item *item, void *buffer,
+CPU_PATH void take_copy(mpsc_receiver *rx, size_t taken, uint64_t cells, void *buffer,
                         size_t *length)
 {
-    size_t taken = (size_t)item->length;
     ring_copy(buffer, ring_payload(&rx->ring, rx->head, taken), taken);
-    take_one(rx, item);
+    take_one(rx, taken, cells);
     if (length)
         *length = taken;
 }
@@ -430,7 +430,7 @@ CPU_ASIDE mpsc_status receive(mpsc_receiver *rx, void *buffer, size_t size, enum
             return MPSC_TOO_BIG;
         }
     } while (!mark(rx));
-    take_copy(rx, &rx->item, buffer, length);
+    take_copy(rx, (size_t)rx->item.length, rx->item.cells, buffer, length);
     return MPSC_OK;
 }
 
@@ -439,12 +439,12 @@ CPU_ASIDE mpsc_status receive(mpsc_receiver *rx, void *buffer, size_t size, enum
 CPU_PATH bool receive_at_once(mpsc_receiver *rx, void *buffer, size_t size, enum fit fit,
                               size_t *length)
 {
-    struct ring_item item;
-    if (!rx || !buffer || rx->peeked || !rx->seated || handle_usable(&rx->handle) ||
-        handle_is_rendezvous(&rx->handle) || ring_look(&rx->ring, rx->head, &item) != RING_OK ||
-        item.length > size || (fit == FIT_EXACT && item.length != size))
+    if (!rx || !buffer || !rx->handle.at_once || !fork_seen())
         return false;
-    take_copy(rx, &item, buffer, length);
+    uint64_t found = ring_glance(&rx->ring, rx->head);
+    if (found >= rx->handle.at_once || found > size || (fit == FIT_EXACT && found != size))
+        return false;
+    take_copy(rx, (size_t)found, 1, buffer, length);
     return true;
 }
 
@@ -479,25 +479,35 @@ mpsc_status mpsc_recv_exact(mpsc_receiver *rx, void *buffer, size_t size, uint64
 
 /* ---- batches */
 
-static void copy_out(const mpsc_receiver *rx, uint64_t position, struct iovec *buffer)
+/* Is there a message at a position, of so many bytes at most? */
+CPU_PATH bool stands_at(mpsc_receiver *rx, const struct ring *ring, uint64_t position, size_t most,
+                        uint64_t *length, uint64_t *cells)
 {
-    buffer->iov_len = (size_t)rx->item.length;
-    ring_copy(buffer->iov_base, ring_payload(&rx->ring, position, rx->item.length),
-              buffer->iov_len);
-    trace_receive(header_of(rx), position + rx->item.cells, buffer->iov_len);
+    *length = ring_glance(ring, position);
+    *cells = 1;
+    if (*length > ring->message_size) {
+        if (ring_look(&rx->ring, position, &rx->item) != RING_OK)
+            return false;
+        *length = rx->item.length;
+        *cells = rx->item.cells;
+    }
+    return *length <= most;
 }
 
 /* The message at the head, and those that stand right behind it. */
 static size_t receive_row(mpsc_receiver *rx, struct iovec *buffers, size_t count)
 {
-    uint64_t position = rx->head;
+    const struct ring ring = rx->ring; /* see ring.h */
+    struct header *header = header_of(rx);
+    uint64_t position = rx->head, length = rx->item.length, cells = rx->item.cells;
     size_t row = 0;
     do {
-        copy_out(rx, position, &buffers[row++]);
-        position += rx->item.cells;
-    } while (row < count && ring_look(&rx->ring, position, &rx->item) == RING_OK &&
-             rx->item.length <= buffers[row].iov_len);
-    take(rx, header_of(rx), row, position - rx->head);
+        buffers[row].iov_len = (size_t)length;
+        ring_copy(buffers[row++].iov_base, ring_payload(&ring, position, length), (size_t)length);
+        position += cells;
+        trace_receive(header, position, length);
+    } while (row < count && stands_at(rx, &ring, position, buffers[row].iov_len, &length, &cells));
+    take(rx, header, row, position - rx->head);
     return row;
 }
 
@@ -560,6 +570,7 @@ static const void *peek(mpsc_receiver *rx, size_t size, enum fit fit, size_t *le
     if (length)
         *length = (size_t)rx->item.length;
     rx->peeked = ring_payload(&rx->ring, rx->head, rx->item.length);
+    handle_at_once(&rx->handle, false);
     return rx->peeked;
 }
 
@@ -595,11 +606,12 @@ mpsc_status mpsc_release(mpsc_receiver *rx, const void *message)
     if (!message || message != rx->peeked)
         return MPSC_INVALID;
     rx->peeked = NULL;
+    handle_at_once(&rx->handle, true);
     if (!mark(rx)) {
         pass(rx, header_of(rx), rx->item.cells);
         return MPSC_EMPTY;
     }
-    take_one(rx, &rx->item);
+    take_one(rx, rx->item.length, rx->item.cells);
     return MPSC_OK;
 }
 
@@ -622,6 +634,6 @@ static void destroy_queued(mpsc_receiver *rx)
         }
         size_t length = (size_t)rx->item.length;
         destructor->run(ring_payload(&rx->ring, rx->head, length), length, destructor->context);
-        take_one(rx, &rx->item);
+        take_one(rx, rx->item.length, rx->item.cells);
     }
 }

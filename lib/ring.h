@@ -24,7 +24,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Of one process; a copy for each handle. */
+/* Of one process; a copy for each handle. What is done many times in a row is done with a copy of its own, in
+ * registers: for all that a compiler knows, who writes a message changes the handle's. */
 struct ring {
     struct ring_words *words;
     _Atomic uint64_t *head;
@@ -143,7 +144,7 @@ static inline uint64_t stamp_length(const struct ring *ring, uint64_t stamp)
     return stamp & ((UINT64_C(1) << ring->length_bits) - 1);
 }
 
-/* PAIR commit: the payload is written before its stamp (ring_commit, ring_cancel -> ring_look) */
+/* PAIR commit: the payload is written before its stamp (ring_commit, ring_write, ring_cancel -> ring_glance) */
 static inline void stamp_store(const struct ring *ring, uint64_t position, enum stamp_kind kind,
                                uint64_t length)
 {
@@ -227,12 +228,13 @@ enum ring_result ring_claim(const struct ring *ring, struct intent *intent, uint
 CPU_PATH bool ring_claim_at_once(const struct ring *ring, struct intent *intent, uint64_t end,
                                  uint64_t *position, bool *withdrew)
 {
+    uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_relaxed);
     *withdrew = false;
-    *position = atomic_load_explicit(&ring->words->tail, memory_order_relaxed);
-    if (*position >= end)
+    if (tail >= end)
         return false;
-    ring_fetch(ring, *position, end);
-    if (ring_claim_at(ring, intent, 1, position))
+    ring_fetch(ring, tail, end);
+    *position = tail;
+    if (ring_claim_at(ring, intent, 1, &tail))
         return true;
     *withdrew = true;
     intent_none(intent);
@@ -250,6 +252,18 @@ CPU_PATH void ring_commit(const struct ring *ring, uint64_t position, uint64_t c
     stamp_store(ring, position, STAMP_MESSAGE, length);
 }
 
+/* Copies a message into the cells that were claimed for it, and publishes it. */
+CPU_PATH void ring_write(const struct ring *ring, uint64_t position, const void *message,
+                         uint64_t length)
+{
+    /* Before the copy, which may change the ring for all that a compiler knows. */
+    _Atomic uint64_t *at = stamp_at(ring, position);
+    uint64_t stamp = stamp_of(ring, position, STAMP_MESSAGE, length);
+    ring_copy(ring_payload(ring, position, length), message, (size_t)length);
+    /* PAIR commit: see stamp_store */
+    atomic_store_explicit(at, stamp, memory_order_release);
+}
+
 /* Publishes what was claimed as nothing. */
 void ring_cancel(const struct ring *ring, uint64_t position, uint64_t cells);
 /* Cells that can be claimed in front of `end`, the end of the room as it was last seen. */
@@ -264,16 +278,23 @@ bool ring_room(const struct ring *ring, uint64_t cells);
 enum ring_result ring_judge(const struct ring *ring, uint64_t stamp, uint64_t position,
                             struct ring_item *item);
 
+/* The length of a message of one cell; whatever else is at that position: more than message_size. */
+CPU_PATH uint64_t ring_glance(const struct ring *ring, uint64_t position)
+{
+    /* PAIR commit: see stamp_store */
+    uint64_t stamp = atomic_load_explicit(stamp_at(ring, position), memory_order_acquire);
+    return stamp ^ stamp_of(ring, position, STAMP_MESSAGE, 0);
+}
+
 /* What is at the head, or at any position that is not taken yet. Does not look at the tail: RING_HOLE
  * may also mean empty. */
 CPU_PATH enum ring_result ring_look(const struct ring *ring, uint64_t position,
                                     struct ring_item *item)
 {
-    /* PAIR commit: see stamp_store */
-    uint64_t stamp = atomic_load_explicit(stamp_at(ring, position), memory_order_acquire);
-    uint64_t length = stamp ^ stamp_of(ring, position, STAMP_MESSAGE, 0);
+    uint64_t length = ring_glance(ring, position);
     if (length > ring->message_size)
-        return ring_judge(ring, stamp, position, item);
+        return ring_judge(ring, length ^ stamp_of(ring, position, STAMP_MESSAGE, 0), position,
+                          item);
     *item = (struct ring_item){.length = length, .cells = 1};
     return RING_OK;
 }

@@ -45,6 +45,7 @@ static void reset(struct handle *handle)
     tx->ring = handle->segment->ring;
     tx->room = tx->end = 0;
     tx->loan = NULL;
+    handle_at_once(handle, true);
 }
 
 struct handle *sender_new(void)
@@ -312,8 +313,8 @@ static mpsc_status claim_cells(mpsc_sender *tx, size_t length, uint64_t nanoseco
  * at all that may be. */
 CPU_PATH bool claim_at_once(mpsc_sender *tx, size_t length, struct claim *claim)
 {
-    if (tx->loan || length > tx->ring.message_size || handle_usable(&tx->handle) ||
-        handle_is_rendezvous(&tx->handle) || handle_side_left(&tx->handle, SIDE_RECEIVER))
+    if (length >= tx->handle.at_once || !fork_seen() ||
+        handle_side_left(&tx->handle, SIDE_RECEIVER))
         return false;
     bool withdrew;
     *claim = (struct claim){.cells = 1};
@@ -353,9 +354,8 @@ CPU_PATH void committed(mpsc_sender *tx, struct header *header, uint64_t end, ui
     handle_count(&tx->handle, messages);
 }
 
-CPU_PATH void commit(mpsc_sender *tx, const struct claim *claim, size_t length)
+CPU_PATH void committed_one(mpsc_sender *tx, const struct claim *claim, size_t length)
 {
-    ring_commit(&tx->ring, claim->position, claim->cells, length);
     struct header *header = header_of(tx);
     trace_send(header, claim->position, length);
     committed(tx, header, claim->position + claim->cells, 1);
@@ -364,8 +364,8 @@ CPU_PATH void commit(mpsc_sender *tx, const struct claim *claim, size_t length)
 CPU_PATH void commit_copy(mpsc_sender *tx, const struct claim *claim, const void *message,
                           size_t length)
 {
-    ring_copy(ring_payload(&tx->ring, claim->position, length), message, length);
-    commit(tx, claim, length);
+    ring_write(&tx->ring, claim->position, message, length);
+    committed_one(tx, claim, length);
 }
 
 /* A rendezvous: returns when the receiver has taken it, or takes it back. */
@@ -474,16 +474,16 @@ static mpsc_status claim_part(mpsc_sender *tx, const struct iovec *messages, siz
 static void commit_part(mpsc_sender *tx, const struct iovec *messages, size_t count,
                         const struct claim *claim)
 {
+    const struct ring ring = tx->ring; /* see ring.h */
+    struct header *header = header_of(tx);
     uint64_t position = claim->position;
     for (size_t i = 0; i < count; i++) {
         size_t length = messages[i].iov_len;
-        uint64_t cells = ring_cells(&tx->ring, length);
-        ring_copy(ring_payload(&tx->ring, position, length), messages[i].iov_base, length);
-        ring_commit(&tx->ring, position, cells, length);
-        trace_send(header_of(tx), position, length);
-        position += cells;
+        ring_write(&ring, position, messages[i].iov_base, length);
+        trace_send(header, position, length);
+        position += ring_cells(&ring, length);
     }
-    committed(tx, header_of(tx), position, count);
+    committed(tx, header, position, count);
 }
 
 static mpsc_status send_part(mpsc_sender *tx, const struct iovec *messages, size_t *count,
@@ -564,6 +564,7 @@ static void *loan(mpsc_sender *tx, size_t length, uint64_t nanoseconds, mpsc_sta
     tx->loan_claim.offered = false;
     tx->loan_length = length;
     tx->loan = ring_payload(&tx->ring, tx->loan_claim.position, length);
+    handle_at_once(&tx->handle, false);
     return tx->loan;
 }
 
@@ -582,11 +583,17 @@ void *mpsc_loan_timeout(mpsc_sender *tx, size_t length, uint64_t nanoseconds, mp
     return loan(tx, length, handle_time(nanoseconds), status);
 }
 
+static void loan_ends(mpsc_sender *tx)
+{
+    tx->loan = NULL;
+    handle_at_once(&tx->handle, true);
+}
+
 static void loan_cancel(mpsc_sender *tx)
 {
     ring_cancel(&tx->ring, tx->loan_claim.position, tx->loan_claim.cells);
     condvar_notify_arrived(header_of(tx));
-    tx->loan = NULL;
+    loan_ends(tx);
 }
 
 static mpsc_status loan_check(const mpsc_sender *tx, const void *loan)
@@ -612,12 +619,13 @@ mpsc_status mpsc_send_loan(mpsc_sender *tx, void *loan, size_t length)
         loan_cancel(tx);
         return status;
     }
-    tx->loan = NULL;
+    loan_ends(tx);
     /* What has shrunk so much lies elsewhere. */
     unsigned char *place = ring_payload(&tx->ring, tx->loan_claim.position, length);
     if (place != loan)
         memcpy(place, loan, length);
-    commit(tx, &tx->loan_claim, length);
+    ring_commit(&tx->ring, tx->loan_claim.position, tx->loan_claim.cells, length);
+    committed_one(tx, &tx->loan_claim, length);
     return handle_is_rendezvous(&tx->handle) ? hand_over(tx, &tx->loan_claim, MPSC_FOREVER)
                                              : MPSC_OK;
 }
