@@ -34,7 +34,10 @@
  *    again, or heed the signal. A handler that runs right before a call, or in its first
  *    microseconds, does not interrupt it, and a call looks up every 100 ms, at which one may be missed:
  *    who must not miss any gives the call a time-out.
- *  - A signal handler may use the try calls, on a handle that nothing else uses, and no other call.
+ *  - A signal handler may use the try calls, on a handle that nothing else uses, and no other call. Where it
+ *    interrupted the only other sender in the midst of a claim, they may say MPSC_FULL though there is room.
+ *  - A child that a signal handler forked must not return from the handler into a call that sends: what
+ *    that call has claimed is its parent's.
  *  - Never leave a call by longjmp or asynchronous cancellation: what it had claimed or locked stays so
  *    until this process ends. No call is a cancellation point; one that is blocked goes on, so whoever
  *    cancels such a thread ends its wait as well: by a signal, a message, or a time-out given before.

@@ -160,6 +160,13 @@ static void keep_vigil(struct bell *bell, unsigned news)
         os_bell_alarm(&bell->os, bell->vigil);
 }
 
+void bell_look_again(struct bell *bell)
+{
+    if (!bell->vigil)
+        bell->vigil = FIRST_VIGIL;
+    os_bell_alarm(&bell->os, bell->vigil);
+}
+
 unsigned bell_take(struct bell *bell)
 {
     unsigned news = 0;

@@ -49,6 +49,9 @@ unsigned bell_take(struct bell *bell);
  * it was armed; and if that finds something, bell_raise. */
 bool bell_settle(struct bell *bell, const struct registry *registry, struct condvar *condvar,
                  unsigned *news);
+/* What is waited for may come without a ring: it is readable for a moment now and then, at longer and longer
+ * intervals. */
+void bell_look_again(struct bell *bell);
 /* Makes it readable: there is something. */
 void bell_raise(struct bell *bell);
 

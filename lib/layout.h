@@ -32,7 +32,7 @@
 #endif
 
 #define LAYOUT_MAGIC UINT64_C(0x6e68636373706d1a) /* bytes 0x1a "mpscchn" */
-#define LAYOUT_VERSION 1u
+#define LAYOUT_VERSION 2u
 
 /* Word size and whose locks: processes that disagree cannot share a segment. */
 #define LAYOUT_ABI ((uint32_t)(sizeof(void *) << 16 | LAYOUT_SYNC << 8 | sizeof(struct condvar)))
@@ -101,9 +101,19 @@ enum segment_state { SEGMENT_OPEN = 0, SEGMENT_CLOSED = 1 };
 /* Which sides were there and have left, bits of header.left and header.seen. */
 enum side { SIDE_SENDER = 1, SIDE_RECEIVER = 2 };
 
+/* Who claims how: the state of a ring's bias, in its lowest bits. */
+enum bias_state {
+    BIAS_NONE = 0,    /* all by a CAS on the tail */
+    BIAS_ASKED = 1,   /* so, and one sender asks for the bias */
+    BIAS_GIVEN = 2,   /* that one by a store, the others not before they have revoked that */
+    BIAS_REVOKED = 3, /* that one's last store may be under way */
+};
+#define BIAS_STATE UINT64_C(3)
+
 /* One ring. Positions count the cells of the channel, so where this ring ends the next one begins. */
 struct ring_words {
-    alignas(64) _Atomic uint64_t tail; /* next position to claim, RING_CLOSED; changed by CAS alone */
+    alignas(64) _Atomic uint64_t tail; /* next position to claim, RING_CLOSED */
+    _Atomic uint64_t bias;             /* which sender claims by a store; see bias.c */
     _Atomic uint64_t base;             /* position that it begins with */
     atomic_uint next;                  /* ring + 1; 0: none */
 };

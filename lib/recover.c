@@ -3,7 +3,7 @@
 #include "os/trace.h"
 
 /*
- * Exact, without a time-out. A sender stores its intent before the CAS that claims, and keeps it
+ * Exact, without a time-out. A sender stores its intent before it moves the tail, and keeps it
  * until after its commit. So, in this order: the tail (ring_claimed, our caller), the intents, the
  * stamp again. If a living sender had claimed the cell, its intent covers it, or it was committed
  * before that intent was replaced. Cell by cell, so that nobody's length need be known.

@@ -17,6 +17,7 @@ struct ring ring_unbound(const struct geometry *geometry, unsigned number)
         .lap_shift = place.lap_shift,
         .length_bits = geometry->length_bits,
         .stamp_shift = geometry->stamp_shift,
+        .bias = RING_UNBIASED,
         .small = geometry->message_size <= LAYOUT_SMALL ? LAYOUT_SMALL + 1 : 0,
     };
 }
@@ -113,11 +114,15 @@ enum ring_result ring_claim(const struct ring *ring, struct intent *intent, uint
                 intent_none(intent);
             return result;
         }
-        if (ring_claim_at(ring, intent, cells, &tail)) {
-            *position = tail;
+        *position = tail;
+        result = ring_claim_at(ring, intent, cells, &tail);
+        if (result == RING_OK)
             return RING_OK;
-        }
         *withdrew = true;
+        if (result == RING_BIASED) {
+            intent_none(intent);
+            return RING_BIASED;
+        }
     }
 }
 

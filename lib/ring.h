@@ -2,10 +2,11 @@
 /*
  * Level 2. A ring: claim, commit, take, skip. Memory only: it asks no system and wakes nobody.
  *
- * Positions count cells and only grow. A sender stores its intent in its own line, claims cells by a
- * CAS on the tail, fills them, and commits by storing the stamp of the first one. The receiver takes
- * at the head by that stamp, and acknowledges by storing the head. A cell that is claimed and not
- * stamped is a hole; whether its claimant lives is a question for recover.c.
+ * Positions count cells and only grow. A sender stores its intent in its own line, claims cells by
+ * a CAS on the tail (or by a store, if no other one claims: bias.c), fills them, and commits by
+ * storing the stamp of the first one. The receiver takes at the head by that stamp, and acknowledges
+ * by storing the head. A cell that is claimed and not stamped is a hole; whether its claimant lives
+ * is a question for recover.c.
  *
  * A stamp is  lap + 1 | kind | length : full positions, so that no stamp of an earlier lap is ever
  * taken for one of this. Inner cells of a longer message bear no stamp.
@@ -24,8 +25,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Of one process; a copy for each handle. What is done many times in a row is done with a copy of its own, in
- * registers: for all that a compiler knows, who writes a message changes the handle's. */
+/* Of one process; a copy for each handle. What is done many times in a row is done with a copy
+ * of its own, in registers: for all that a compiler knows, who writes a message changes the
+ * handle's. */
 struct ring {
     struct ring_words *words;
     _Atomic uint64_t *head;
@@ -41,8 +43,11 @@ struct ring {
     unsigned lap_shift;
     unsigned length_bits;
     unsigned stamp_shift;
+    uint64_t bias;  /* this handle's, while it has it; RING_UNBIASED: it has none */
     uint64_t small; /* a message shorter than this lies in front of its stamp */
 };
+
+#define RING_UNBIASED UINT64_MAX /* what no ring's word of bias ever is */
 
 enum ring_result {
     RING_OK,
@@ -51,6 +56,8 @@ enum ring_result {
     RING_EMPTY,   /* nothing is claimed */
     RING_HOLE,    /* claimed, not committed */
     RING_VOID,    /* committed as nothing: pass it */
+    RING_BIASED,  /* another sender claims by stores: revoke that first */
+    RING_MOVED,   /* somebody else was faster */
     RING_CORRUPT, /* a word is out of bounds */
 };
 
@@ -144,7 +151,8 @@ static inline uint64_t stamp_length(const struct ring *ring, uint64_t stamp)
     return stamp & ((UINT64_C(1) << ring->length_bits) - 1);
 }
 
-/* PAIR commit: the payload is written before its stamp (ring_commit, ring_write, ring_cancel -> ring_glance) */
+/* PAIR commit: the payload is written before its stamp (ring_commit, ring_write, ring_cancel ->
+ * ring_glance) */
 static inline void stamp_store(const struct ring *ring, uint64_t position, enum stamp_kind kind,
                                uint64_t length)
 {
@@ -156,8 +164,8 @@ static inline void stamp_store(const struct ring *ring, uint64_t position, enum 
 
 #define INTENT_NONE UINT64_MAX
 
-/* PAIR intent: whoever sees the new intent sees the stamp of the one before (intent_store, intent_none
- * -> recover_hole, by registry_covered). */
+/* PAIR intent: whoever sees the new intent sees the stamp of the one before (intent_store,
+ * intent_none -> recover_hole, by registry_covered). */
 static inline void intent_none(struct intent *intent)
 {
     atomic_store_explicit(&intent->position, INTENT_NONE, memory_order_release);
@@ -206,25 +214,43 @@ CPU_PATH void ring_fetch(const struct ring *ring, uint64_t position, uint64_t en
         cpu_fetch_to_write(cell + at);
 }
 
-/* One attempt, where there is room. False: the tail is elsewhere, and the intent is shown in vain. */
-CPU_PATH bool ring_claim_at(const struct ring *ring, struct intent *intent, uint64_t cells,
-                            uint64_t *tail)
+/* One attempt, where there is room. RING_MOVED, with the tail as it is; RING_BIASED: the intent
+ * is shown in vain. */
+CPU_PATH enum ring_result ring_claim_at(const struct ring *ring, struct intent *intent,
+                                        uint64_t cells, uint64_t *tail)
 {
     intent_store(intent, *tail, cells);
+    /* PAIR bias: the intent before the look (ring_claim_at -> bias_ask, bias_revoke). The
+     * compiler keeps the order here; the membarrier of whoever changes the bias makes the
+     * processor keep it. */
+    atomic_signal_fence(memory_order_seq_cst);
+    uint64_t bias = atomic_load_explicit(&ring->words->bias, memory_order_relaxed);
+    if (bias == ring->bias) {
+        /* PAIR claim: as below */
+        atomic_store_explicit(&ring->words->tail, *tail + cells, memory_order_release);
+        /* PAIR kept: what is written behind the claim is not seen before it (ring_claim_at ->
+         * is_kept) */
+        atomic_thread_fence(memory_order_release);
+        return RING_OK;
+    }
+    if (bias & BIAS_STATE)
+        return RING_BIASED;
     /* PAIR claim: the intent is stored before the tail moves, so whoever sees the tail past a cell
      * sees the intent that covers it (ring_claim_at -> ring_claimed) */
     return atomic_compare_exchange_weak_explicit(&ring->words->tail, tail, *tail + cells,
-                                                 memory_order_acq_rel, memory_order_relaxed);
+                                                 memory_order_acq_rel, memory_order_relaxed)
+               ? RING_OK
+               : RING_MOVED;
 }
 
-/* Claims `cells`. `*end` is the end of the room, as it was seen last; 0 is good. RING_FULL, RING_ENDED:
- * nothing is claimed, and `*withdrew` says whether an intent was shown for a moment: look for a
- * sleeping receiver then. */
+/* Claims `cells`. `*end` is the end of the room, as it was seen last; 0 is good. RING_FULL,
+ * RING_ENDED, RING_BIASED: nothing is claimed, and `*withdrew` says whether an intent was shown
+ * for a moment: look for a sleeping receiver then. */
 enum ring_result ring_claim(const struct ring *ring, struct intent *intent, uint64_t cells,
                             uint64_t *end, uint64_t *position, bool *withdrew);
 
-/* Claims one cell, if that needs no second look: the room seen last has not ended, and nobody else is
- * faster. False: nothing is claimed, `*withdrew` as above. */
+/* Claims one cell, if that needs no second look: the room seen last has not ended, and nobody
+ * else is faster. False: nothing is claimed, `*withdrew` as above. */
 CPU_PATH bool ring_claim_at_once(const struct ring *ring, struct intent *intent, uint64_t end,
                                  uint64_t *position, bool *withdrew)
 {
@@ -234,7 +260,7 @@ CPU_PATH bool ring_claim_at_once(const struct ring *ring, struct intent *intent,
         return false;
     ring_fetch(ring, tail, end);
     *position = tail;
-    if (ring_claim_at(ring, intent, 1, &tail))
+    if (ring_claim_at(ring, intent, 1, &tail) == RING_OK)
         return true;
     *withdrew = true;
     intent_none(intent);
@@ -278,7 +304,8 @@ bool ring_room(const struct ring *ring, uint64_t cells);
 enum ring_result ring_judge(const struct ring *ring, uint64_t stamp, uint64_t position,
                             struct ring_item *item);
 
-/* The length of a message of one cell; whatever else is at that position: more than message_size. */
+/* The length of a message of one cell; whatever else is at that position: more than
+ * message_size. */
 CPU_PATH uint64_t ring_glance(const struct ring *ring, uint64_t position)
 {
     /* PAIR commit: see stamp_store */
@@ -286,8 +313,8 @@ CPU_PATH uint64_t ring_glance(const struct ring *ring, uint64_t position)
     return stamp ^ stamp_of(ring, position, STAMP_MESSAGE, 0);
 }
 
-/* What is at the head, or at any position that is not taken yet. Does not look at the tail: RING_HOLE
- * may also mean empty. */
+/* What is at the head, or at any position that is not taken yet. Does not look at the tail:
+ * RING_HOLE may also mean empty. */
 CPU_PATH enum ring_result ring_look(const struct ring *ring, uint64_t position,
                                     struct ring_item *item)
 {
@@ -299,7 +326,8 @@ CPU_PATH enum ring_result ring_look(const struct ring *ring, uint64_t position,
     return RING_OK;
 }
 
-/* Whether a position without a stamp is claimed: RING_HOLE, RING_EMPTY, RING_ENDED or RING_CORRUPT. */
+/* Whether a position without a stamp is claimed: RING_HOLE, RING_EMPTY, RING_ENDED or
+ * RING_CORRUPT. */
 enum ring_result ring_claimed(const struct ring *ring, uint64_t position);
 /* Moves the head past what was copied or passed: the acknowledgement. */
 CPU_PATH void ring_take(const struct ring *ring, uint64_t *head, uint64_t cells)

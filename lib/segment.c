@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "segment.h"
+#include "bias.h"
 #include "condvar.h"
 
 #include <errno.h>
@@ -397,7 +398,12 @@ const char *segment_check(const struct segment *segment)
 {
     struct chain chain = segment_chain(segment);
     const char *broken = registry_check(&segment->registry);
-    return broken ? broken : chain_check(&chain);
+    if (!broken)
+        broken = chain_check(&chain);
+    bool may_be_biased = !geometry_is_unbounded(&segment->geometry) && segment->geometry.bound != 0;
+    for (unsigned i = 0; !broken && i < segment->geometry.rings; i++)
+        broken = bias_check(&segment->header->rings[i], may_be_biased);
+    return broken;
 }
 
 void segment_repair(const struct segment *segment)

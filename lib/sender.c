@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Level 7. Sending: by copy, or by a loan that is filled in place. */
+#include "bias.h"
 #include "condvar.h"
 #include "handle.h"
 #include "offer.h"
@@ -106,8 +107,10 @@ static bool ready(void *context)
     const struct ring *ring = &waiting->tx->ring;
     if (handle_side_left(&waiting->tx->handle, SIDE_RECEIVER))
         return true;
-    return waiting->claim ? ring_room(ring, waiting->claim->cells)
-                          : ring_head(ring) >= waiting->position;
+    if (!waiting->claim)
+        return ring_head(ring) >= waiting->position;
+    return ring_room(ring, waiting->claim->cells) &&
+           !bias_holds_up(registry_of(waiting->tx), ring->words);
 }
 
 static unsigned watch(void *context, struct os_futex *futexes, unsigned most, unsigned *died)
@@ -167,12 +170,43 @@ static inline void tell_if_withdrew(const mpsc_sender *tx, bool withdrew)
         condvar_notify_arrived(header_of(tx));
 }
 
+static bool is_unbounded(const mpsc_sender *tx)
+{
+    return geometry_is_unbounded(&tx->handle.segment->geometry);
+}
+
+/* Of a channel that can be full: what grows is claimed by who has it closed, too, and a
+ * rendezvous waits anyway. */
+static bool may_be_biased(const mpsc_sender *tx)
+{
+    return !is_unbounded(tx) && !handle_is_rendezvous(&tx->handle);
+}
+
+/* Takes the bias from whoever has it, but waits for nothing. */
+static enum ring_result claim_revoking(mpsc_sender *tx, struct claim *claim)
+{
+    bool withdrew, revoked = false;
+    enum ring_result result;
+    do {
+        result = ring_claim(&tx->ring, &tx->handle.endpoint->intent, claim->cells, &tx->room,
+                            &claim->position, &withdrew);
+        tell_if_withdrew(tx, result != RING_OK && withdrew);
+        revoked |= result == RING_BIASED;
+    } while (result == RING_BIASED && bias_revoke(registry_of(tx), tx->ring.words));
+    /* Others may be asleep that were held up. */
+    if (revoked && result != RING_BIASED)
+        condvar_notify_room(header_of(tx));
+    return result;
+}
+
+/* RING_BIASED: as if it were full, for as long as another sender's claim is under way. */
 static enum ring_result claim_once(mpsc_sender *tx, struct claim *claim)
 {
-    bool withdrew;
-    enum ring_result result = ring_claim(&tx->ring, &tx->handle.endpoint->intent, claim->cells,
-                                         &tx->room, &claim->position, &withdrew);
-    tell_if_withdrew(tx, result != RING_OK && withdrew);
+    enum ring_result result = claim_revoking(tx, claim);
+    if (!may_be_biased(tx))
+        return result == RING_BIASED ? RING_CORRUPT : result;
+    if (result == RING_OK)
+        bias_consider(registry_of(tx), &tx->ring, tx->handle.index);
     return result;
 }
 
@@ -185,6 +219,7 @@ static mpsc_status attempt_claim(void *context)
     case RING_OK:
         return MPSC_OK;
     case RING_FULL:
+    case RING_BIASED:
         return HANDLE_AGAIN;
     default:
         return MPSC_CORRUPT;
@@ -205,20 +240,24 @@ static mpsc_status no_room(mpsc_sender *tx, mpsc_status status)
     return handle_side_gone(&tx->handle, SIDE_RECEIVER) ? MPSC_DISCONNECTED : status;
 }
 
-/* The same; and for whoever polls, the descriptor is readable from here on only when there may be room
- * again. */
+/* The same; and for whoever polls, the descriptor is readable from here on only when there may
+ * be room again. */
 static mpsc_status settle(mpsc_sender *tx, mpsc_status status, struct claim *claim)
 {
     status = no_room(tx, status);
-    if (!tx->handle.bell || status == MPSC_DISCONNECTED ||
-        !handle_settle(&tx->handle, &header_of(tx)->room))
+    if (!tx->handle.bell || status == MPSC_DISCONNECTED)
         return status;
     struct waiting waiting = {.tx = tx, .claim = claim};
-    mpsc_status found = attempt_claim(&waiting);
-    if (found == HANDLE_AGAIN)
-        return status;
-    bell_raise(tx->handle.bell);
-    return found;
+    if (handle_settle(&tx->handle, &header_of(tx)->room)) {
+        mpsc_status found = attempt_claim(&waiting);
+        if (found != HANDLE_AGAIN) {
+            bell_raise(tx->handle.bell);
+            return found;
+        }
+    }
+    if (bias_holds_up(registry_of(tx), tx->ring.words))
+        bell_look_again(tx->handle.bell);
+    return status;
 }
 
 /* Only while a receiver waits, and the message is its answer. */
@@ -277,17 +316,12 @@ static mpsc_status claim_growing(mpsc_sender *tx, uint64_t nanoseconds, struct c
     }
 }
 
-static bool is_unbounded(const mpsc_sender *tx)
-{
-    return geometry_is_unbounded(&tx->handle.segment->geometry);
-}
-
 static mpsc_status claim_without_room(mpsc_sender *tx, enum ring_result result,
                                       uint64_t nanoseconds, struct claim *claim)
 {
     if (is_unbounded(tx) && (result == RING_FULL || result == RING_ENDED))
         return claim_growing(tx, nanoseconds, claim);
-    if (result != RING_FULL)
+    if (result != RING_FULL && result != RING_BIASED)
         return MPSC_CORRUPT;
     if (nanoseconds == WAIT_NEVER)
         return settle(tx, MPSC_FULL, claim);
@@ -309,8 +343,8 @@ static mpsc_status claim_cells(mpsc_sender *tx, size_t length, uint64_t nanoseco
     return result == RING_OK ? MPSC_OK : claim_without_room(tx, result, nanoseconds, claim);
 }
 
-/* The way of nearly all claims: one cell, for which there is room. False: nothing was done, and one looks
- * at all that may be. */
+/* The way of nearly all claims: one cell, for which there is room. False: nothing was done, and
+ * one looks at all that may be. */
 CPU_PATH bool claim_at_once(mpsc_sender *tx, size_t length, struct claim *claim)
 {
     if (length >= tx->handle.at_once || !fork_seen() ||
@@ -332,8 +366,8 @@ mpsc_status mpsc_sender_fd(mpsc_sender *tx, int *fd)
     if (!tx || !fd)
         return MPSC_INVALID;
     mpsc_status status = handle_usable(&tx->handle);
-    /* A rendezvous has room while a receiver waits, which it may do many times in a second; what grows
-     * has room always. */
+    /* A rendezvous has room while a receiver waits, which it may do many times in a second; what
+     * grows has room always. */
     if (!status && (handle_is_rendezvous(&tx->handle) || is_unbounded(tx)))
         status = MPSC_INVALID;
     bool first = !tx->handle.bell;
@@ -448,7 +482,8 @@ static size_t part_of(const mpsc_sender *tx, const struct iovec *messages, size_
     return part;
 }
 
-/* Room for as many as there is room for at once, for one at least. `*count` says how many those are. */
+/* Room for as many as there is room for at once, for one at least. `*count` says how many those
+ * are. */
 static mpsc_status claim_part(mpsc_sender *tx, const struct iovec *messages, size_t *count,
                               uint64_t nanoseconds, struct claim *claim)
 {

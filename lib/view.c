@@ -207,13 +207,14 @@ static uint64_t head_of(const struct segment *segment)
 /* The header as it is now, and not older than what was read before. */
 static bool look_again(const struct view *view)
 {
+    /* PAIR kept: see ring_claim_at */
     atomic_thread_fence(memory_order_acquire);
     return read_range(view, 0, sizeof(struct header));
 }
 
 /* Is what was read at the position, before the header, of this lap? What is queued is: room is claimed
- * anew only behind the head. What was taken is until a claim comes round to it, since a processor lets
- * no store pass a claim; and until its ring's memory is given back. */
+ * anew only behind the head. What was taken is until a claim comes round to it, since no store
+ * passes a claim; and until its ring's memory is given back. */
 static bool is_kept(const struct stamps *stamps, uint64_t position)
 {
     const struct segment *segment = stamps->segment;

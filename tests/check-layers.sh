@@ -13,7 +13,7 @@ level_of() {
     layout | geometry | map | fork) echo 1 ;;
     ring | control | condvar) echo 2 ;;
     registry | wait) echo 3 ;;
-    recover | seat | offer | chain | bell) echo 4 ;;
+    recover | seat | offer | chain | bell | bias) echo 4 ;;
     segment) echo 5 ;;
     attachment | view) echo 6 ;;
     handle | channel | sender | receiver | select | stat | status) echo 7 ;;

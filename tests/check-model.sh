@@ -13,6 +13,7 @@ cd "$work" || exit 1
 # What is checked, a line each: in the suite, and how much more if it is to be exhaustive.
 small() {
     case $1 in
+    bias) printf '%s\n' "-DFIRST=1 -DOTHERS=1 -DDEATHS=1" "-DFIRST=2 -DOTHERS=1 -DDEATHS=0" ;;
     control) echo "-DROUNDS=1" ;;
     rendezvous) echo "-DTRIES=1" ;;
     ring) echo "-DONES=2 -DTWOS=1 -DDEATHS=1" ;;
@@ -21,6 +22,7 @@ small() {
 }
 large() {
     case $1 in
+    bias) printf '%s\n' "-DFIRST=2 -DOTHERS=1 -DDEATHS=1" "-DFIRST=2 -DOTHERS=2 -DDEATHS=0" ;;
     control) echo "-DROUNDS=2" ;;
     rendezvous) printf '%s\n' "-DTRIES=2" "-DTRIES=2 -DDEATHS=2" ;;
     ring) printf '%s\n' "-DONES=3 -DTWOS=2 -DDEATHS=2" "-DONES=2 -DTWOS=2 -DDEATHS=1 -DLIMIT=3" ;;
@@ -66,7 +68,7 @@ END
 }
 
 failed=0
-for model in control rendezvous ring sleep; do
+for model in bias control rendezvous ring sleep; do
     rules=$(sed -n 's/^ \*   \([A-Z_]*\)  .*/\1/p' "$models/$model.pml")
     [ -n "$rules" ] || { echo "$model names no rules"; failed=1; }
     while read -r config; do

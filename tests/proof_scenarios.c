@@ -2,6 +2,8 @@
 /* See proof.h. What is done before a call, and the call. */
 #include "proof.h"
 
+#include "attachment.h"
+
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -51,6 +53,44 @@ static void with_tx(struct victim *v)
     mpsc_options o = options(v);
     assert_status(mpsc_open_sender(v->run->name, &o, &v->tx), MPSC_OK);
     send_some(v);
+}
+
+/* As if it had sent much already. */
+static const struct handle *with_much_sent(const mpsc_sender *tx)
+{
+    const struct handle *handle = (const struct handle *)tx;
+    atomic_store(&handle->endpoint->messages, 1024);
+    return handle;
+}
+
+/* The first message that it sends makes it claim by stores, as if no other sender were there. */
+static void biased_by(mpsc_sender *tx, void (*send_first)(void *), void *argument)
+{
+    const struct handle *handle = with_much_sent(tx);
+    struct header *header = handle->segment->header;
+    unsigned senders = atomic_exchange(&header->senders, 1);
+    send_first(argument);
+    atomic_store(&header->senders, senders);
+    assert_int_equal(atomic_load(&header->rings[0].bias) & BIAS_STATE, BIAS_GIVEN);
+}
+
+/* It asks when it sends, if it is the last sender then. */
+static void with_tx_asking(struct victim *v)
+{
+    with_tx(v);
+    with_much_sent(v->tx);
+}
+
+static void send_the_first(void *victim)
+{
+    send_some((struct victim *)victim);
+}
+
+static void with_tx_biased(struct victim *v)
+{
+    mpsc_options o = options(v);
+    assert_status(mpsc_open_sender(v->run->name, &o, &v->tx), MPSC_OK);
+    biased_by(v->tx, send_the_first, v);
 }
 
 static void with_rx(struct victim *v)
@@ -440,6 +480,17 @@ static void dead_sender_first(struct run *run)
     post(run, 1);
 }
 
+static void post_one(void *run)
+{
+    post((struct run *)run, 1);
+}
+
+/* The supervisor claims by stores, until the victim revokes that. */
+static void biased(struct run *run)
+{
+    biased_by(run->tx, post_one, run);
+}
+
 /* A survivor's descriptor, which the victim finds armed. */
 static void polled(struct run *run)
 {
@@ -473,6 +524,12 @@ static void end_family(struct run *run)
 const struct scenario scenarios[] = {
     {"send", 0, 1, NULL, with_tx, 0, 0, send_call, 1, false, NULL, NULL},
     {"send_sole", SOLE, 1, NULL, with_tx, 1, 0, send_call, 1, false, NULL, NULL},
+    {"send_asking", SOLE, 1, NULL, with_tx_asking, 0, 0, send_call, 1, false, NULL, NULL},
+    {"send_biased", 0, 0, NULL, with_tx_biased, 1, 0, send_call, 1, false, NULL, NULL},
+    {"send_biased_long", 0, 0, NULL, with_tx_biased, 1, 0, send_call, 3, false, NULL, NULL},
+    {"send_biased_batch", BATCHED, 0, NULL, with_tx_biased, 1, 0, send_batch_call, 1, false, NULL,
+     NULL},
+    {"send_revoking", 0, 0, biased, with_tx, 0, 0, send_call, 1, false, NULL, NULL},
     {"send_long", 0, 1, NULL, with_tx, 0, 0, send_call, 3, false, NULL, NULL},
     {"send_listened", LISTENS, 0, NULL, with_tx, 0, 0, send_call, 1, false, NULL, NULL},
     {"send_listened_sole", LISTENS | SOLE, 0, NULL, with_tx, 0, 0, send_call, 1, false, NULL, NULL},
@@ -607,6 +664,7 @@ const size_t scenario_count = sizeof scenarios / sizeof *scenarios;
 
 const struct pair pairs[] = {
     {{.name = "pair_send_send", .queued = 1}, "send", "send_long"},
+    {{.name = "pair_biased_revoking"}, "send_biased", "send"},
     {{.name = "pair_send_recv", .traits = RECEIVES, .queued = 2, .over = true},
      "send",
      "recv_first"},

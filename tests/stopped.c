@@ -7,6 +7,7 @@
 #include "attachment.h"
 #include "control.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -303,6 +304,72 @@ static void sender_in_the_midst_of_a_batch(void)
     scene_close();
 }
 
+/* As if it had sent much, and no other one were there: its next message makes it claim by stores. */
+static void claims_by_stores(void)
+{
+    struct header *header = segment_here()->header;
+    atomic_store(&((const struct handle *)tx)->endpoint->messages, 1024);
+    unsigned senders = atomic_exchange(&header->senders, 1);
+    send_int(tx, 0);
+    atomic_store(&header->senders, senders);
+}
+
+static int steps_through_a_claim_by_a_store(void *argument)
+{
+    (void)argument;
+    close_receiver();
+    claims_by_stores();
+    steps_begin(&shared->steps);
+    steps_end(&shared->steps, mpsc_send(tx, &(int){FIRST}, sizeof(int)));
+    return 0;
+}
+
+static bool is_about_to_claim(void)
+{
+    const struct segment *segment = segment_here();
+    uint64_t tail = atomic_load(&segment->ring.words->tail);
+    uint64_t bias = atomic_load(&segment->ring.words->bias);
+    assert_int_equal(bias & BIAS_STATE, BIAS_GIVEN);
+    return atomic_load(&segment->registry.endpoints[bias >> 2 & 0x3fff].intent.position) == tail;
+}
+
+static void no_call_waits_longer_than_it_may(void)
+{
+    int value = SECOND, fd;
+    size_t sent;
+    struct iovec vector[] = {{&value, sizeof value}, {&value, sizeof value}};
+    assert_status(mpsc_try_send(tx, &value, sizeof value), MPSC_FULL);
+    assert_status(mpsc_try_send_batch(tx, vector, 2, &sent), MPSC_FULL);
+    assert_status(mpsc_send_timeout(tx, &value, sizeof value, 20 * MILLISECONDS), MPSC_TIMEOUT);
+    assert_status(mpsc_send_batch_timeout(tx, vector, 2, &sent, 20 * MILLISECONDS), MPSC_TIMEOUT);
+    /* Nobody rings when it goes on, so who polls is to look now and then. */
+    assert_status(mpsc_sender_fd(tx, &fd), MPSC_OK);
+    for (int i = 0; i < 20; i++) {
+        assert_status(mpsc_try_send(tx, &value, sizeof value), MPSC_FULL);
+        assert_int_equal(poll(&(struct pollfd){fd, POLLIN, 0}, 1, 30000), 1);
+    }
+}
+
+/* What it is about to claim holds up the other senders: it may have decided to. */
+static void sender_that_is_about_to_claim_by_a_store(void)
+{
+    scene_open(BOUND);
+    stopped = steps_start(&shared->steps, steps_through_a_claim_by_a_store, NULL);
+    expect_int(rx, 0);
+    while (!is_about_to_claim())
+        assert_true(steps_next(&shared->steps, stopped));
+    steps_stop();
+    no_call_waits_longer_than_it_may();
+    struct waiter *sender = waiter_start(sends_second);
+    they_wait(&sender, 1);
+    inspect_says("what comes next: claimed, not sent", "1 sender");
+    assert_status(steps_go_on(), MPSC_OK);
+    they_end_well(&sender, 1);
+    expect_int(rx, FIRST);
+    expect_int(rx, SECOND);
+    scene_close();
+}
+
 static int steps_through_a_try(void *argument)
 {
     (void)argument;
@@ -536,6 +603,7 @@ int main(void)
         TEST(sender_with_a_loan),
         TEST(sender_in_the_midst_of_a_send),
         TEST(sender_in_the_midst_of_a_batch),
+        TEST(sender_that_is_about_to_claim_by_a_store),
         TEST(sender_that_accepts_an_offer),
         TEST(holder_of_the_control_mutex),
         TEST(receiver_before_a_full_ring),

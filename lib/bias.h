@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Level 4. A sender that claims by a store. A compare-and-swap on the tail waits until all that
+ * was written before is everybody's to see, which for a message of 8 bytes takes as long as all
+ * else together. An only sender asks for the bias of the ring, and as long as it has it, it alone
+ * moves the tail, by stores; the next sender that comes revokes it before its first claim. (Biased
+ * locking: Kawachiya, Koseki, Onodera, "Lock reservation", OOPSLA 2002; a barrier that the rare
+ * side pays for: Dice, Huang, Yang, "Asymmetric Dekker synchronization", Sun 2001.)
+ *
+ *      who claims                         who asks, or revokes
+ *      store the intent                   change the bias
+ *      look at the bias                   membarrier
+ *      move the tail, or do not           look at the intents
+ *
+ * So one of the two sees the other. Who asks and sees an intent at the tail has asked in vain: a
+ * CAS may be on its way. Who revokes and sees one of the sender that had the bias waits until the
+ * tail has passed it, or it is withdrawn, or its process is dead: what a stopped process is about
+ * to claim holds up what comes behind it.
+ */
+#ifndef MPSC_BIAS_H
+#define MPSC_BIAS_H
+
+#include "registry.h"
+#include "ring.h"
+
+/* The handle of endpoint `index` has claimed: it asks for the bias when it is the only sender,
+ * and has sent some. */
+void bias_consider(const struct registry *registry, struct ring *ring, unsigned index);
+/* Takes the bias away from whoever has it. False: its last claim may be under way; nothing else
+ * is claimed until that has moved the tail. */
+bool bias_revoke(const struct registry *registry, struct ring_words *words);
+/* Is that so, as far as a few loads can tell? */
+bool bias_holds_up(const struct registry *registry, const struct ring_words *words);
+/* Which rule the word breaks; NULL: none. */
+const char *bias_check(const struct ring_words *words, bool may_be_biased);
+
+#endif

@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: MIT */
+/* A ring's bias (lib/bias.c): who is given it, who has to revoke it, and that no cell is claimed
+ * twice, wherever its owner and the others are at that moment, or die. */
+#include "members.h"
+#include "steps.h"
+
+#include "attachment.h"
+#include "bias.h"
+#include "condvar.h"
+
+enum { SOME = 1024, BOUND_ = 16 };
+
+/* A sender, of a process of its own as far as the others can tell. */
+struct party {
+    struct segment *segment;
+    struct member member;
+    struct ring ring;
+    unsigned index;
+    uint64_t room;
+};
+
+static struct party *party_new(struct segment *segment)
+{
+    struct party *party = shared_memory(sizeof *party);
+    *party = (struct party){.segment = segment, .member = member_new(segment)};
+    party->ring = segment->ring;
+    party->index = member_add(&party->member, OWNER_SENDER);
+    return party;
+}
+
+static void party_dies(struct party *party)
+{
+    member_end(&party->member);
+}
+
+static struct endpoint *line_of(const struct party *party)
+{
+    return endpoint_of(party->segment, party->index);
+}
+
+static enum bias_state state_of(const struct party *party)
+{
+    return (enum bias_state)(atomic_load(&party->ring.words->bias) & BIAS_STATE);
+}
+
+static void has_sent(const struct party *party, uint64_t messages)
+{
+    atomic_store(&line_of(party)->messages, messages);
+}
+
+static bool considers(struct party *party)
+{
+    bias_consider(&party->member.registry, &party->ring, party->index);
+    return party->ring.bias != RING_UNBIASED;
+}
+
+static enum ring_result claims(struct party *party, uint64_t *position)
+{
+    bool withdrew;
+    return ring_claim(&party->ring, &line_of(party)->intent, 1, &party->room, position, &withdrew);
+}
+
+/* Until it is claimed: its position. */
+static int claims_at_last(struct party *party)
+{
+    uint64_t position = 0;
+    enum ring_result result;
+    while ((result = claims(party, &position)) == RING_BIASED)
+        while (!bias_revoke(&party->member.registry, party->ring.words))
+            os_yield();
+    assert_int_equal(result, RING_OK);
+    return (int)position;
+}
+
+static bool revokes(struct party *party)
+{
+    return bias_revoke(&party->member.registry, party->ring.words);
+}
+
+/* ------------------------------------------------------------------ who is given it */
+
+static void an_only_sender_is_given_it(void)
+{
+    struct segment *segment = segment_new(BOUND_);
+    struct party *a = party_new(segment);
+    uint64_t position;
+    has_sent(a, SOME - 1);
+    assert_false(considers(a));
+    has_sent(a, SOME);
+    assert_true(considers(a));
+    assert_int_equal(state_of(a), BIAS_GIVEN);
+    uint64_t word = a->ring.bias;
+    for (uint64_t i = 0; i < BOUND_; i++) {
+        assert_int_equal(claims(a, &position), RING_OK);
+        assert_int_equal(position, i);
+        assert_true(considers(a));
+    }
+    assert_int_equal(claims(a, &position), RING_FULL); /* the bound is the same */
+    assert_int_equal(a->ring.bias, word);
+    assert_null(bias_check(a->ring.words, true));
+    party_dies(a);
+    segment_end(segment);
+}
+
+static void one_of_several_is_not(void)
+{
+    struct segment *segment = segment_new(BOUND_);
+    struct party *a = party_new(segment), *b = party_new(segment);
+    has_sent(a, SOME);
+    assert_false(considers(a));
+    registry_remove(&segment->registry, b->index);
+    assert_true(considers(a));
+    party_dies(a);
+    party_dies(b);
+    segment_end(segment);
+}
+
+/* Whoever cannot be reached by membarrier could claim at the same time. */
+static void nobody_is_where_membarrier_is_not_to_be_had(void)
+{
+    struct segment *segment = segment_new(BOUND_);
+    struct party *a = party_new(segment);
+    has_sent(a, SOME);
+    condvar_burden(&segment->header->room);
+    assert_false(considers(a));
+    assert_int_equal(state_of(a), BIAS_NONE);
+    party_dies(a);
+    segment_end(segment);
+}
+
+/* Its CAS may be on its way. */
+static void nobody_is_while_another_claims(void)
+{
+    struct segment *segment = segment_new(BOUND_);
+    struct party *a = party_new(segment), *b = party_new(segment);
+    has_sent(a, SOME);
+    assert_int_equal(claims_at_last(a), 0);
+    atomic_store(&segment->header->senders, 1); /* b has just come */
+    intent_store(&line_of(b)->intent, 1, 1);
+    assert_false(considers(a));
+    assert_int_equal(state_of(a), BIAS_NONE);
+    intent_store(&line_of(b)->intent, 0, 1); /* in vain */
+    assert_true(considers(a));
+    party_dies(a);
+    party_dies(b);
+    segment_end(segment);
+}
+
+/* ------------------------------------------------------------------ revoking */
+
+static void another_sender_revokes_it_first(void)
+{
+    struct segment *segment = segment_new(BOUND_);
+    struct party *a = party_new(segment);
+    uint64_t position;
+    has_sent(a, SOME);
+    assert_int_equal(claims_at_last(a), 0);
+    assert_true(considers(a));
+    struct party *b = party_new(segment);
+    uint64_t word = a->ring.bias;
+    assert_int_equal(claims(b, &position), RING_BIASED);
+    assert_int_equal(atomic_load(&line_of(b)->intent.position), INTENT_NONE);
+    assert_true(revokes(b));
+    assert_int_equal(claims(b, &position), RING_OK);
+    assert_int_equal(position, 1);
+    assert_int_equal(claims(a, &position), RING_OK);
+    assert_int_equal(position, 2);
+    assert_false(considers(a)); /* two are here */
+    registry_remove(&segment->registry, b->index);
+    assert_true(considers(a));
+    assert_int_not_equal(a->ring.bias, word); /* no word comes again */
+    party_dies(a);
+    party_dies(b);
+    segment_end(segment);
+}
+
+/* Its intent is at the tail: it may be about to store that. */
+static void what_is_about_to_be_claimed_holds_up_others(void)
+{
+    struct segment *segment = segment_new(BOUND_);
+    struct party *a = party_new(segment);
+    has_sent(a, SOME);
+    assert_int_equal(claims_at_last(a), 0);
+    assert_true(considers(a));
+    struct party *b = party_new(segment), *c = party_new(segment);
+    intent_store(&line_of(a)->intent, 1, 2);
+    assert_false(bias_holds_up(&segment->registry, a->ring.words)); /* nobody asked yet */
+    for (int i = 0; i < 3; i++) {
+        assert_false(revokes(i % 2 ? b : c));
+        assert_int_equal(state_of(a), BIAS_REVOKED);
+        assert_true(bias_holds_up(&segment->registry, a->ring.words));
+    }
+    atomic_store(&a->ring.words->tail, 3);
+    assert_false(bias_holds_up(&segment->registry, a->ring.words));
+    assert_true(revokes(b));
+    assert_int_equal(state_of(a), BIAS_NONE);
+    assert_int_equal(claims_at_last(c), 3);
+    party_dies(a);
+    party_dies(b);
+    party_dies(c);
+    segment_end(segment);
+}
+
+static void an_intent_that_is_withdrawn_does_not(void)
+{
+    struct segment *segment = segment_new(BOUND_);
+    struct party *a = party_new(segment);
+    has_sent(a, SOME);
+    assert_true(considers(a));
+    struct party *b = party_new(segment);
+    intent_store(&line_of(a)->intent, 0, 1);
+    assert_false(revokes(b));
+    intent_none(&line_of(a)->intent);
+    assert_true(revokes(b));
+    party_dies(a);
+    party_dies(b);
+    segment_end(segment);
+}
+
+static void nor_does_one_of_the_dead(void)
+{
+    struct segment *segment = segment_new(BOUND_);
+    struct party *a = party_new(segment);
+    has_sent(a, SOME);
+    assert_true(considers(a));
+    struct party *b = party_new(segment);
+    intent_store(&line_of(a)->intent, 0, 1);
+    assert_false(revokes(b));
+    party_dies(a);
+    assert_true(revokes(b));
+    assert_int_equal(claims_at_last(b), 0);
+    party_dies(b);
+    segment_end(segment);
+}
+
+static void damage_ends(void)
+{
+    static const uint64_t index[] = {0, 1, 9999, ENDPOINTS_MOST - 1, ENDPOINTS_MOST, (1 << 14) - 1};
+    struct segment *segment = segment_new(BOUND_);
+    struct party *b = party_new(segment);
+    for (size_t i = 0; i < sizeof index / sizeof *index; i++)
+        for (uint64_t state = BIAS_ASKED; state <= BIAS_REVOKED; state++) {
+            atomic_store(&b->ring.words->bias, index[i] << 2 | state | UINT64_MAX << 16);
+            assert_int_equal(bias_check(b->ring.words, true) != NULL, index[i] >= ENDPOINTS_MOST);
+            assert_non_null(bias_check(b->ring.words, false));
+            assert_true(revokes(b));
+            assert_int_equal(state_of(b), BIAS_NONE);
+        }
+    party_dies(b);
+    segment_end(segment);
+}
+
+/* There nobody has a bias that could be revoked. */
+static void where_none_may_be_one_is_damage(void)
+{
+    uint64_t number = 0;
+    struct ends ends = ends_open(8, MPSC_UNBOUNDED);
+    mpsc_sender *clone = clone_of(ends.tx);
+    const struct handle *handle = (const struct handle *)clone;
+    atomic_store(&handle->endpoint->intent.position, 100);
+    atomic_store(&handle->segment->header->rings[0].bias,
+                 (uint64_t)handle->index << 2 | BIAS_REVOKED);
+    assert_status(mpsc_try_send(ends.tx, &number, sizeof number), MPSC_CORRUPT);
+    assert_status(mpsc_send_timeout(ends.tx, &number, sizeof number, MILLISECONDS), MPSC_CORRUPT);
+    assert_non_null(segment_check(handle->segment));
+    mpsc_sender_close(clone);
+    ends_close(ends);
+}
+
+/* ------------------------------------------------------------------ at each instruction */
+
+/* One is stopped after some instructions of its claim; another one does something meanwhile;
+ * then the first goes on, or is killed. */
+struct duel {
+    struct steps steps;
+    struct party *first, *second;
+    int (*run)(struct duel *);        /* the first; its position */
+    bool (*meanwhile)(struct duel *); /* the second; true: it has claimed `position` */
+    uint64_t position;
+};
+
+static int fights(void *argument)
+{
+    struct duel *duel = argument;
+    steps_begin(&duel->steps);
+    int position = duel->run(duel);
+    steps_end(&duel->steps, position);
+    return 0;
+}
+
+static int first_claims(struct duel *duel)
+{
+    return claims_at_last(duel->first);
+}
+
+static int first_asks_and_claims(struct duel *duel)
+{
+    considers(duel->first);
+    return claims_at_last(duel->first);
+}
+
+/* It does not wait: the first one may be in its way. */
+static bool second_claims(struct duel *duel)
+{
+    enum ring_result result;
+    do
+        result = claims(duel->second, &duel->position);
+    while (result == RING_BIASED && revokes(duel->second));
+    assert_true(result == RING_OK || result == RING_BIASED);
+    return result == RING_OK;
+}
+
+static bool second_asks_and_claims(struct duel *duel)
+{
+    considers(duel->second);
+    return second_claims(duel);
+}
+
+/* Everything anew for each instruction. False: the first was through before it had so many. */
+static bool duel_after(unsigned steps, struct duel *duel, bool first_is_biased,
+                       bool second_is_biased, bool kill, unsigned *held)
+{
+    struct segment *segment = segment_new(BOUND_);
+    duel->first = party_new(segment);
+    duel->second = party_new(segment);
+    has_sent(duel->first, SOME);
+    has_sent(duel->second, SOME);
+    atomic_store(&segment->header->senders, 1); /* as if the other one had just come */
+    if (first_is_biased)
+        assert_true(considers(duel->first));
+    if (second_is_biased)
+        assert_true(considers(duel->second));
+    worker w = steps_start(&duel->steps, fights, duel);
+    bool inside = true;
+    for (unsigned i = 0; inside && i < steps; i++)
+        inside = steps_next(&duel->steps, w);
+    bool claimed = duel->meanwhile(duel);
+    *held += !claimed;
+    int first = -1;
+    if (kill) {
+        steps_kill(w);
+        party_dies(duel->first);
+    } else {
+        first = steps_finish(&duel->steps, w);
+    }
+    if (!claimed)
+        assert_true(duel->meanwhile(duel));
+    uint64_t tail = atomic_load(&duel->second->ring.words->tail);
+    if (!kill && (first == (int)duel->position || tail != 2))
+        fail_msg("after %u instructions: both at %d, or the tail is wrong: %d", steps, first,
+                 (int)tail);
+    if (kill && (duel->position >= tail || tail > 2))
+        fail_msg("killed after %u instructions: %d of %d", steps, (int)duel->position, (int)tail);
+    if (!kill)
+        party_dies(duel->first);
+    party_dies(duel->second);
+    segment_end(segment);
+    return inside;
+}
+
+enum { ONE_CLAIM = 3000 };
+
+/* Each so many instructions: asking takes many, and the proof of kills (proof.c) goes through
+ * all. */
+static void duel_of(int (*run)(struct duel *), bool (*meanwhile)(struct duel *),
+                    bool first_is_biased, bool second_is_biased, unsigned stride, bool holds_up)
+{
+    struct duel *duel = shared_memory(sizeof *duel);
+    unsigned held[2] = {0}, tries = 0;
+    duel->run = run;
+    duel->meanwhile = meanwhile;
+    for (int kill = 0; kill < 2; kill++) {
+        bool inside = true;
+        for (unsigned steps = 0; inside && steps < ONE_CLAIM; steps += stride, tries++)
+            inside = duel_after(steps, duel, first_is_biased, second_is_biased, kill, &held[kill]);
+        assert_false(inside);
+    }
+    assert_int_equal(held[0] > 0, holds_up);
+    assert_true(held[0] < tries / 4); /* for some instructions only */
+    munmap(duel, sizeof *duel);
+}
+
+static void its_owner_claims_and_another_revokes(enum mode mode)
+{
+    (void)mode;
+    duel_of(first_claims, second_claims, true, false, 1, true);
+}
+
+static void one_asks_and_another_claims(enum mode mode)
+{
+    (void)mode;
+    duel_of(first_asks_and_claims, second_claims, false, false, 11, true);
+}
+
+static void one_claims_and_another_asks(enum mode mode)
+{
+    (void)mode;
+    duel_of(first_claims, second_asks_and_claims, false, false, 1, false);
+}
+
+static void one_revokes_and_its_owner_claims(enum mode mode)
+{
+    (void)mode;
+    duel_of(first_claims, second_claims, false, true, 4, false);
+}
+
+/* ------------------------------------------------------------------ all the time */
+
+/* An owner that asks again and again, and others that revoke; each cell is claimed by one of
+ * them. */
+enum { OTHERS = 2 };
+
+struct crowd {
+    struct party *parties[1 + OTHERS];
+    atomic_uint next;
+    atomic_uint *claimed;
+    unsigned each;
+    atomic_uint given;
+};
+
+static int claims_all_the_time(void *argument)
+{
+    struct crowd *crowd = argument;
+    unsigned self = atomic_fetch_add(&crowd->next, 1);
+    struct party *party = crowd->parties[self];
+    for (unsigned i = 0; i < crowd->each; i++) {
+        if (self == 0)
+            atomic_fetch_add(&crowd->given, considers(party));
+        unsigned position = (unsigned)claims_at_last(party);
+        assert_int_equal(atomic_exchange(&crowd->claimed[position], 1), 0);
+    }
+    return 0;
+}
+
+static void no_cell_is_claimed_twice(enum mode mode)
+{
+    unsigned each = (unsigned)scaled(100000), all = each * (1 + OTHERS);
+    struct segment *segment = segment_new(all);
+    struct crowd *crowd = shared_memory(sizeof *crowd);
+    crowd->each = each;
+    crowd->claimed = shared_memory(all * sizeof *crowd->claimed);
+    worker workers[1 + OTHERS];
+    for (unsigned i = 0; i <= OTHERS; i++)
+        crowd->parties[i] = party_new(segment);
+    has_sent(crowd->parties[0], SOME);
+    atomic_store(&segment->header->senders, 1);
+    for (unsigned i = 0; i <= OTHERS; i++)
+        workers[i] = worker_start(mode, claims_all_the_time, crowd);
+    for (unsigned i = 0; i <= OTHERS; i++)
+        assert_int_equal(worker_join(workers[i]), 0);
+    for (unsigned i = 0; i < all; i++)
+        assert_int_equal(atomic_load(&crowd->claimed[i]), 1);
+    assert_int_equal(atomic_load(&segment->ring.words->tail), all);
+    assert_true(atomic_load(&crowd->given) > 0);
+    for (unsigned i = 0; i <= OTHERS; i++)
+        party_dies(crowd->parties[i]);
+    segment_end(segment);
+}
+
+/* The owner claims and the other one revokes at the same moment, as nearly as can be: what a
+ * processor keeps to itself for a moment would show. The owner asks anew for each round. */
+struct meeting {
+    struct party *owner, *other;
+    atomic_uint round, asked, done;
+    unsigned rounds;
+};
+
+static int meets_its_owner(void *argument)
+{
+    struct meeting *meeting = argument;
+    uint64_t state = 1;
+    for (unsigned round = 1; round <= meeting->rounds; round++) {
+        wait_for_turn(&meeting->asked, round);
+        atomic_store(&meeting->round, round);
+        dawdle(&state, 60);
+        int position = claims_at_last(meeting->other);
+        assert_true(position == (int)round * 2 - 2 || position == (int)round * 2 - 1);
+        atomic_store(&meeting->done, round);
+    }
+    return 0;
+}
+
+static void one_sees_the_other(enum mode mode)
+{
+    struct meeting *meeting = shared_memory(sizeof *meeting);
+    uint64_t state = 2;
+    meeting->rounds = (unsigned)scaled(100000);
+    struct segment *segment = segment_new(meeting->rounds * 2);
+    meeting->owner = party_new(segment);
+    meeting->other = party_new(segment);
+    has_sent(meeting->owner, SOME);
+    atomic_store(&segment->header->senders, 1);
+    worker w = worker_start(mode, meets_its_owner, meeting);
+    for (unsigned round = 1; round <= meeting->rounds; round++) {
+        assert_true(considers(meeting->owner));
+        atomic_store(&meeting->asked, round);
+        wait_for_turn(&meeting->round, round);
+        dawdle(&state, 60);
+        claims_at_last(meeting->owner);
+        wait_for_turn(&meeting->done, round);
+        assert_int_equal(atomic_load(&meeting->owner->ring.words->tail), round * 2);
+    }
+    assert_int_equal(worker_join(w), 0);
+    party_dies(meeting->owner);
+    party_dies(meeting->other);
+    segment_end(segment);
+}
+
+int main(void)
+{
+    static const struct test tests[] = {
+        TEST(an_only_sender_is_given_it),
+        TEST(one_of_several_is_not),
+        TEST(nobody_is_where_membarrier_is_not_to_be_had),
+        TEST(nobody_is_while_another_claims),
+        TEST(another_sender_revokes_it_first),
+        TEST(what_is_about_to_be_claimed_holds_up_others),
+        TEST(an_intent_that_is_withdrawn_does_not),
+        TEST(nor_does_one_of_the_dead),
+        TEST(damage_ends),
+        TEST(where_none_may_be_one_is_damage),
+        TEST_PROCESSES(its_owner_claims_and_another_revokes),
+        TEST_PROCESSES(one_asks_and_another_claims),
+        TEST_PROCESSES(one_claims_and_another_asks),
+        TEST_PROCESSES(one_revokes_and_its_owner_claims),
+        TEST_BOTH(no_cell_is_claimed_twice),
+        TEST_BOTH(one_sees_the_other),
+    };
+    return harness_main("unit_bias", tests, sizeof tests / sizeof *tests);
+}
