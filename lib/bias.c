@@ -31,11 +31,11 @@ static uint64_t bias_load(const struct ring_words *words)
     return atomic_load_explicit(&words->bias, memory_order_relaxed);
 }
 
-static bool change(struct ring_words *words, uint64_t word, enum bias_state state)
+static bool change(struct ring_words *words, uint64_t from, uint64_t to)
 {
     /* PAIR bias: see ring_claim_at */
-    return atomic_compare_exchange_strong_explicit(&words->bias, &word, bias_in(word, state),
-                                                   memory_order_acq_rel, memory_order_relaxed);
+    return atomic_compare_exchange_strong_explicit(&words->bias, &from, to, memory_order_acq_rel,
+                                                   memory_order_relaxed);
 }
 
 static uint64_t tail_of(const struct ring_words *words)
@@ -92,16 +92,14 @@ static bool is_worth_it(const struct registry *registry, unsigned index)
 /* The word that says so, or RING_UNBIASED. Our own intent is behind the tail. */
 static uint64_t bias_ask(const struct registry *registry, struct ring_words *words, unsigned index)
 {
-    uint64_t before = bias_load(words), asked = asked_anew(before, index);
-    /* PAIR bias: see ring_claim_at */
-    if ((before & BIAS_STATE) ||
-        !atomic_compare_exchange_strong_explicit(&words->bias, &before, asked, memory_order_acq_rel,
-                                                 memory_order_relaxed))
+    uint64_t before = bias_load(words);
+    uint64_t asked = asked_anew(before, index), given = bias_in(asked, BIAS_GIVEN);
+    if ((before & BIAS_STATE) || !change(words, before, asked))
         return RING_UNBIASED;
     if (os_barrier_all() && all_take_part(registry) && nobody_is_claiming(registry, words) &&
-        change(words, asked, BIAS_GIVEN))
-        return bias_in(asked, BIAS_GIVEN);
-    change(words, asked, BIAS_NONE);
+        change(words, asked, given))
+        return given;
+    change(words, asked, bias_in(asked, BIAS_NONE));
     return RING_UNBIASED;
 }
 
@@ -172,10 +170,10 @@ bool bias_revoke(const struct registry *registry, struct ring_words *words)
         case BIAS_NONE:
             return true;
         case BIAS_ASKED:
-            change(words, word, BIAS_NONE);
+            change(words, word, bias_in(word, BIAS_NONE));
             break;
         case BIAS_GIVEN:
-            change(words, word, BIAS_REVOKED);
+            change(words, word, bias_in(word, BIAS_REVOKED));
             break;
         case BIAS_REVOKED:
             /* Each for itself: who revoked it may have been killed before this. */
@@ -183,7 +181,7 @@ bool bias_revoke(const struct registry *registry, struct ring_words *words)
             give_it_a_moment(registry, words);
             if (!is_over(registry, words, word))
                 return false;
-            change(words, word, BIAS_NONE);
+            change(words, word, bias_in(word, BIAS_NONE));
             break;
         }
     }
