@@ -352,18 +352,19 @@ static unsigned duel_after(unsigned most, struct duel *duel, unsigned *held)
     return steps;
 }
 
-/* At each instruction, or at some of many; how often the second was held up. */
+enum { MANY = 120 };
+
+/* At each instruction, or at so many of more; how often the second was held up. */
 static unsigned duel_of(int (*run)(struct duel *), bool (*meanwhile)(struct duel *),
-                        enum biased biased)
+                        enum biased biased, unsigned long tries)
 {
-    enum { TRIES = 120 };
     struct duel *duel = shared_memory(sizeof *duel);
     unsigned held = 0;
     duel->run = run;
     duel->meanwhile = meanwhile;
     duel->biased = biased;
     unsigned all = duel_after(UINT_MAX, duel, &held);
-    for (unsigned steps = 0; steps < all; steps += all / TRIES + 1)
+    for (unsigned steps = 0; steps < all; steps += all / (unsigned)tries + 1)
         duel_after(steps, duel, &held);
     munmap(duel, sizeof *duel);
     return held;
@@ -373,26 +374,26 @@ static void its_owner_claims_and_another_revokes(enum mode mode)
 {
     (void)mode;
     /* From its intent to its store. */
-    assert_true(duel_of(first_claims, second_claims, FIRST) > 0);
+    assert_true(duel_of(first_claims, second_claims, FIRST, MANY) > 0);
 }
 
 /* Most of its instructions go through all endpoints. */
 static void one_asks_and_another_claims(enum mode mode)
 {
     (void)mode;
-    duel_of(first_asks_and_claims, second_claims, NEITHER);
+    duel_of(first_asks_and_claims, second_claims, NEITHER, scaled(MANY));
 }
 
 static void one_claims_and_another_asks(enum mode mode)
 {
     (void)mode;
-    assert_int_equal(duel_of(first_claims, second_asks_and_claims, NEITHER), 0);
+    assert_int_equal(duel_of(first_claims, second_asks_and_claims, NEITHER, scaled(MANY)), 0);
 }
 
 static void one_revokes_and_its_owner_claims(enum mode mode)
 {
     (void)mode;
-    assert_int_equal(duel_of(first_claims, second_claims, SECOND), 0);
+    assert_int_equal(duel_of(first_claims, second_claims, SECOND, scaled(MANY)), 0);
 }
 
 /* ------------------------------------------------------------------ all the time */
