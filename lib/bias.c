@@ -131,21 +131,25 @@ static void barrier(void)
         os_futex_wait(&word, 0, moment);
 }
 
+/* May the sender that this word names be about to store the tail? */
+static bool may_store(const struct registry *registry, const struct ring_words *words,
+                      uint64_t word)
+{
+    unsigned index = bias_index(word);
+    return index < registry_endpoint_high(registry) && is_claiming(registry, index, tail_of(words));
+}
+
 bool bias_holds_up(const struct registry *registry, const struct ring_words *words)
 {
     uint64_t word = bias_load(words);
-    unsigned index = bias_index(word);
-    return (word & BIAS_STATE) == BIAS_REVOKED && index < registry_endpoint_high(registry) &&
-           is_claiming(registry, index, tail_of(words));
+    return (word & BIAS_STATE) == BIAS_REVOKED && may_store(registry, words, word);
 }
 
 /* Has the sender that had the bias stored the tail for the last time? */
 static bool is_over(const struct registry *registry, const struct ring_words *words, uint64_t word)
 {
-    unsigned index = bias_index(word);
-    return index >= registry_endpoint_high(registry) ||
-           !is_claiming(registry, index, tail_of(words)) ||
-           !registry_alive(registry, owner_at(registry, index));
+    return !may_store(registry, words, word) ||
+           !registry_alive(registry, owner_at(registry, bias_index(word)));
 }
 
 /* That takes an owner that is on its way some nanoseconds; one that was put aside by the

@@ -58,4 +58,11 @@ static inline bool geometry_is_unbounded(const struct geometry *geometry)
     return geometry->bound == GEOMETRY_UNBOUNDED;
 }
 
+/* May a sender of it claim alone (bias.c)? Not where the ring can be closed, which moves the tail, too,
+ * nor for a rendezvous, which waits anyway. */
+static inline bool geometry_may_be_biased(const struct geometry *geometry)
+{
+    return !geometry_is_unbounded(geometry) && geometry->bound != 0;
+}
+
 #endif

@@ -39,8 +39,8 @@ static inline bool handle_is_rendezvous(const struct handle *handle)
     return handle->segment->geometry.bound == 0;
 }
 
-/* The usual way is open, or one looks at all that may be: a loan that is out, and whatever else
- * `usual` says. */
+/* Opens the usual way, if `usual` and nothing else is against it, or closes it: then one looks at all
+ * that may be. */
 static inline void handle_at_once(struct handle *handle, bool usual)
 {
     bool open = usual && !handle->status && !handle_is_rendezvous(handle);

@@ -400,7 +400,7 @@ const char *segment_check(const struct segment *segment)
     const char *broken = registry_check(&segment->registry);
     if (!broken)
         broken = chain_check(&chain);
-    bool may_be_biased = !geometry_is_unbounded(&segment->geometry) && segment->geometry.bound != 0;
+    bool may_be_biased = geometry_may_be_biased(&segment->geometry);
     for (unsigned i = 0; !broken && i < segment->geometry.rings; i++)
         broken = bias_check(&segment->header->rings[i], may_be_biased);
     return broken;

@@ -170,18 +170,6 @@ static inline void tell_if_withdrew(const mpsc_sender *tx, bool withdrew)
         condvar_notify_arrived(header_of(tx));
 }
 
-static bool is_unbounded(const mpsc_sender *tx)
-{
-    return geometry_is_unbounded(&tx->handle.segment->geometry);
-}
-
-/* Of a channel that can be full: what grows is claimed by who has it closed, too, and a
- * rendezvous waits anyway. */
-static bool may_be_biased(const mpsc_sender *tx)
-{
-    return !is_unbounded(tx) && !handle_is_rendezvous(&tx->handle);
-}
-
 /* Takes the bias from whoever has it, but waits for nothing. */
 static enum ring_result claim_revoking(mpsc_sender *tx, struct claim *claim)
 {
@@ -203,7 +191,7 @@ static enum ring_result claim_revoking(mpsc_sender *tx, struct claim *claim)
 static enum ring_result claim_once(mpsc_sender *tx, struct claim *claim)
 {
     enum ring_result result = claim_revoking(tx, claim);
-    if (!may_be_biased(tx))
+    if (!geometry_may_be_biased(&tx->handle.segment->geometry))
         return result == RING_BIASED ? RING_CORRUPT : result;
     if (result == RING_OK)
         bias_consider(registry_of(tx), &tx->ring, tx->handle.index);
@@ -316,6 +304,11 @@ static mpsc_status claim_growing(mpsc_sender *tx, uint64_t nanoseconds, struct c
     }
 }
 
+static bool is_unbounded(const mpsc_sender *tx)
+{
+    return geometry_is_unbounded(&tx->handle.segment->geometry);
+}
+
 static mpsc_status claim_without_room(mpsc_sender *tx, enum ring_result result,
                                       uint64_t nanoseconds, struct claim *claim)
 {
@@ -366,8 +359,8 @@ mpsc_status mpsc_sender_fd(mpsc_sender *tx, int *fd)
     if (!tx || !fd)
         return MPSC_INVALID;
     mpsc_status status = handle_usable(&tx->handle);
-    /* A rendezvous has room while a receiver waits, which it may do many times in a second; what
-     * grows has room always. */
+    /* A rendezvous has room while a receiver waits, which it may do many times in a second; what grows
+     * has room always. */
     if (!status && (handle_is_rendezvous(&tx->handle) || is_unbounded(tx)))
         status = MPSC_INVALID;
     bool first = !tx->handle.bell;
@@ -482,8 +475,7 @@ static size_t part_of(const mpsc_sender *tx, const struct iovec *messages, size_
     return part;
 }
 
-/* Room for as many as there is room for at once, for one at least. `*count` says how many those
- * are. */
+/* Room for as many as there is room for at once, for one at least. `*count` says how many those are. */
 static mpsc_status claim_part(mpsc_sender *tx, const struct iovec *messages, size_t *count,
                               uint64_t nanoseconds, struct claim *claim)
 {
