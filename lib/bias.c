@@ -6,17 +6,13 @@
 enum { STATE_BITS = 2, INDEX_BITS = 14 };
 _Static_assert(ENDPOINT_SLOTS <= 1 << INDEX_BITS, "an index fits");
 
-/* Messages before a sender asks: what asking and being revoked cost, some microseconds, is
- * little beside them. */
-enum { SOME = 1024 };
-
 static uint64_t asked_anew(uint64_t word, unsigned index)
 {
     uint64_t generation = (word >> (INDEX_BITS + STATE_BITS)) + 1;
     return (generation << INDEX_BITS | index) << STATE_BITS | BIAS_ASKED;
 }
 
-static unsigned bias_index(uint64_t word)
+unsigned bias_index(uint64_t word)
 {
     return (unsigned)(word >> STATE_BITS) & ((1u << INDEX_BITS) - 1);
 }
@@ -85,7 +81,7 @@ static bool is_worth_it(const struct registry *registry, unsigned index)
     const struct header *header = registry->header;
     return atomic_load_explicit(&header->senders, memory_order_relaxed) == 1 &&
            atomic_load_explicit(&registry->endpoints[index].messages, memory_order_relaxed) >=
-               SOME &&
+               BIAS_AFTER &&
            all_take_part(registry);
 }
 

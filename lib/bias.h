@@ -23,6 +23,12 @@
 #include "registry.h"
 #include "ring.h"
 
+/* Messages before a sender asks: what asking and being revoked cost, some microseconds, is little
+ * beside them. */
+enum { BIAS_AFTER = 1024 };
+
+/* The endpoint that a word names; unbounded. */
+unsigned bias_index(uint64_t word);
 /* The handle of endpoint `index` has claimed: it asks for the bias when it is the only sender,
  * and has sent some. */
 void bias_consider(const struct registry *registry, struct ring *ring, unsigned index);

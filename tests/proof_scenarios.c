@@ -2,7 +2,7 @@
 /* See proof.h. What is done before a call, and the call. */
 #include "proof.h"
 
-#include "attachment.h"
+#include "alone.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -55,42 +55,20 @@ static void with_tx(struct victim *v)
     send_some(v);
 }
 
-/* As if it had sent much already. */
-static const struct handle *with_much_sent(const mpsc_sender *tx)
-{
-    const struct handle *handle = (const struct handle *)tx;
-    atomic_store(&handle->endpoint->messages, 1024);
-    return handle;
-}
-
-/* The first message that it sends makes it claim by stores, as if no other sender were there. */
-static void biased_by(mpsc_sender *tx, void (*send_first)(void *), void *argument)
-{
-    const struct handle *handle = with_much_sent(tx);
-    struct header *header = handle->segment->header;
-    unsigned senders = atomic_exchange(&header->senders, 1);
-    send_first(argument);
-    atomic_store(&header->senders, senders);
-    assert_int_equal(atomic_load(&header->rings[0].bias) & BIAS_STATE, BIAS_GIVEN);
-}
-
 /* It asks when it sends, if it is the last sender then. */
 static void with_tx_asking(struct victim *v)
 {
     with_tx(v);
-    with_much_sent(v->tx);
-}
-
-static void send_the_first(void *victim)
-{
-    send_some((struct victim *)victim);
+    has_sent_much(v->tx);
 }
 
 static void with_tx_biased(struct victim *v)
 {
     mpsc_options o = options(v);
     assert_status(mpsc_open_sender(v->run->name, &o, &v->tx), MPSC_OK);
-    biased_by(v->tx, send_the_first, v);
+    unsigned senders = alone_begin(v->tx);
+    send_some(v);
+    alone_end(v->tx, senders);
 }
 
 static void with_rx(struct victim *v)
@@ -480,15 +458,12 @@ static void dead_sender_first(struct run *run)
     post(run, 1);
 }
 
-static void post_one(void *run)
-{
-    post((struct run *)run, 1);
-}
-
 /* The supervisor claims by stores, until the victim revokes that. */
 static void biased(struct run *run)
 {
-    biased_by(run->tx, post_one, run);
+    unsigned senders = alone_begin(run->tx);
+    post(run, 1);
+    alone_end(run->tx, senders);
 }
 
 /* A survivor's descriptor, which the victim finds armed. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* 1.3.9 SIGSTOP is not death: a stopped process is waited for, mpsc-inspect names it and who waits, and
  * when it goes on everything does, with nothing lost. */
+#include "alone.h"
 #include "blocking.h"
 #include "steps.h"
 
-#include "attachment.h"
 #include "control.h"
 
 #include <poll.h>
@@ -304,21 +304,13 @@ static void sender_in_the_midst_of_a_batch(void)
     scene_close();
 }
 
-/* As if it had sent much, and no other one were there: its next message makes it claim by stores. */
-static void claims_by_stores(void)
-{
-    struct header *header = segment_here()->header;
-    atomic_store(&((const struct handle *)tx)->endpoint->messages, 1024);
-    unsigned senders = atomic_exchange(&header->senders, 1);
-    send_int(tx, 0);
-    atomic_store(&header->senders, senders);
-}
-
 static int steps_through_a_claim_by_a_store(void *argument)
 {
     (void)argument;
     close_receiver();
-    claims_by_stores();
+    unsigned senders = alone_begin(tx);
+    send_int(tx, 0);
+    alone_end(tx, senders);
     steps_begin(&shared->steps);
     steps_end(&shared->steps, mpsc_send(tx, &(int){FIRST}, sizeof(int)));
     return 0;
@@ -330,7 +322,7 @@ static bool is_about_to_claim(void)
     uint64_t tail = atomic_load(&segment->ring.words->tail);
     uint64_t bias = atomic_load(&segment->ring.words->bias);
     assert_int_equal(bias & BIAS_STATE, BIAS_GIVEN);
-    return atomic_load(&segment->registry.endpoints[bias >> 2 & 0x3fff].intent.position) == tail;
+    return atomic_load(&segment->registry.endpoints[bias_index(bias)].intent.position) == tail;
 }
 
 static void no_call_waits_longer_than_it_may(void)

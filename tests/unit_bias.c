@@ -10,7 +10,7 @@
 
 #include <limits.h>
 
-enum { SOME = 1024, BOUND_ = 16 };
+enum { BOUND = 16, PARTIES_MOST = 3 };
 
 /* A sender, of a process of its own as far as the others can tell. */
 struct party {
@@ -19,20 +19,40 @@ struct party {
     struct ring ring;
     unsigned index;
     uint64_t room;
+    bool dead;
 };
 
-static struct party *party_new(struct segment *segment)
+static struct scene {
+    struct segment *segment;
+    struct party *parties[PARTIES_MOST];
+    unsigned count;
+} scene;
+
+static struct party *another(void)
 {
     struct party *party = shared_memory(sizeof *party);
-    *party = (struct party){.segment = segment, .member = member_new(segment)};
-    party->ring = segment->ring;
+    *party = (struct party){.segment = scene.segment, .member = member_new(scene.segment)};
+    party->ring = scene.segment->ring;
     party->index = member_add(&party->member, OWNER_SENDER);
+    scene.parties[scene.count++] = party;
     return party;
 }
 
 static void party_dies(struct party *party)
 {
     member_end(&party->member);
+    party->dead = true;
+}
+
+static void scene_close(void)
+{
+    for (unsigned i = 0; i < scene.count; i++) {
+        if (!scene.parties[i]->dead)
+            party_dies(scene.parties[i]);
+        munmap(scene.parties[i], sizeof *scene.parties[i]);
+    }
+    segment_end(scene.segment);
+    scene = (struct scene){0};
 }
 
 static struct endpoint *line_of(const struct party *party)
@@ -48,6 +68,21 @@ static enum bias_state state_of(const struct party *party)
 static void has_sent(const struct party *party, uint64_t messages)
 {
     atomic_store(&line_of(party)->messages, messages);
+}
+
+/* As if no other one were there. */
+static void only_one_is_counted(void)
+{
+    atomic_store(&scene.segment->header->senders, 1);
+}
+
+/* The first sender of a new segment. */
+static struct party *scene_open(uint64_t bound)
+{
+    scene.segment = segment_new(bound);
+    struct party *party = another();
+    has_sent(party, BIAS_AFTER);
+    return party;
 }
 
 static bool considers(struct party *party)
@@ -83,16 +118,15 @@ static bool revokes(struct party *party)
 
 static void an_only_sender_is_given_it(void)
 {
-    struct segment *segment = segment_new(BOUND_);
-    struct party *a = party_new(segment);
+    struct party *a = scene_open(BOUND);
     uint64_t position;
-    has_sent(a, SOME - 1);
+    has_sent(a, BIAS_AFTER - 1);
     assert_false(considers(a));
-    has_sent(a, SOME);
+    has_sent(a, BIAS_AFTER);
     assert_true(considers(a));
     assert_int_equal(state_of(a), BIAS_GIVEN);
     uint64_t word = a->ring.bias;
-    for (uint64_t i = 0; i < BOUND_; i++) {
+    for (uint64_t i = 0; i < BOUND; i++) {
         assert_int_equal(claims(a, &position), RING_OK);
         assert_int_equal(position, i);
         assert_true(considers(a));
@@ -100,65 +134,51 @@ static void an_only_sender_is_given_it(void)
     assert_int_equal(claims(a, &position), RING_FULL); /* the bound is the same */
     assert_int_equal(a->ring.bias, word);
     assert_null(bias_check(a->ring.words, true));
-    party_dies(a);
-    segment_end(segment);
+    scene_close();
 }
 
 static void one_of_several_is_not(void)
 {
-    struct segment *segment = segment_new(BOUND_);
-    struct party *a = party_new(segment), *b = party_new(segment);
-    has_sent(a, SOME);
+    struct party *a = scene_open(BOUND), *b = another();
     assert_false(considers(a));
-    registry_remove(&segment->registry, b->index);
+    registry_remove(&scene.segment->registry, b->index);
     assert_true(considers(a));
-    party_dies(a);
-    party_dies(b);
-    segment_end(segment);
+    scene_close();
 }
 
 /* Whoever cannot be reached by membarrier could claim at the same time. */
 static void nobody_is_where_membarrier_is_not_to_be_had(void)
 {
-    struct segment *segment = segment_new(BOUND_);
-    struct party *a = party_new(segment);
-    has_sent(a, SOME);
-    condvar_burden(&segment->header->room);
+    struct party *a = scene_open(BOUND);
+    condvar_burden(&scene.segment->header->room);
     assert_false(considers(a));
     assert_int_equal(state_of(a), BIAS_NONE);
-    party_dies(a);
-    segment_end(segment);
+    scene_close();
 }
 
 /* Its CAS may be on its way. */
 static void nobody_is_while_another_claims(void)
 {
-    struct segment *segment = segment_new(BOUND_);
-    struct party *a = party_new(segment), *b = party_new(segment);
-    has_sent(a, SOME);
+    struct party *a = scene_open(BOUND), *b = another();
     assert_int_equal(claims_at_last(a), 0);
-    atomic_store(&segment->header->senders, 1); /* b has just come */
+    only_one_is_counted(); /* b has just come */
     intent_store(&line_of(b)->intent, 1, 1);
     assert_false(considers(a));
     assert_int_equal(state_of(a), BIAS_NONE);
     intent_store(&line_of(b)->intent, 0, 1); /* in vain */
     assert_true(considers(a));
-    party_dies(a);
-    party_dies(b);
-    segment_end(segment);
+    scene_close();
 }
 
 /* ------------------------------------------------------------------ revoking */
 
 static void another_sender_revokes_it_first(void)
 {
-    struct segment *segment = segment_new(BOUND_);
-    struct party *a = party_new(segment);
+    struct party *a = scene_open(BOUND);
     uint64_t position;
-    has_sent(a, SOME);
     assert_int_equal(claims_at_last(a), 0);
     assert_true(considers(a));
-    struct party *b = party_new(segment);
+    struct party *b = another();
     uint64_t word = a->ring.bias;
     assert_int_equal(claims(b, &position), RING_BIASED);
     assert_int_equal(atomic_load(&line_of(b)->intent.position), INTENT_NONE);
@@ -168,78 +188,63 @@ static void another_sender_revokes_it_first(void)
     assert_int_equal(claims(a, &position), RING_OK);
     assert_int_equal(position, 2);
     assert_false(considers(a)); /* two are here */
-    registry_remove(&segment->registry, b->index);
+    registry_remove(&scene.segment->registry, b->index);
     assert_true(considers(a));
     assert_int_not_equal(a->ring.bias, word); /* no word comes again */
-    party_dies(a);
-    party_dies(b);
-    segment_end(segment);
+    scene_close();
 }
 
 /* Its intent is at the tail: it may be about to store that. */
 static void what_is_about_to_be_claimed_holds_up_others(void)
 {
-    struct segment *segment = segment_new(BOUND_);
-    struct party *a = party_new(segment);
-    has_sent(a, SOME);
+    struct party *a = scene_open(BOUND);
     assert_int_equal(claims_at_last(a), 0);
     assert_true(considers(a));
-    struct party *b = party_new(segment), *c = party_new(segment);
+    struct party *b = another(), *c = another();
     intent_store(&line_of(a)->intent, 1, 2);
-    assert_false(bias_holds_up(&segment->registry, a->ring.words)); /* nobody asked yet */
+    assert_false(bias_holds_up(&scene.segment->registry, a->ring.words)); /* nobody asked yet */
     for (int i = 0; i < 3; i++) {
         assert_false(revokes(i % 2 ? b : c));
         assert_int_equal(state_of(a), BIAS_REVOKED);
-        assert_true(bias_holds_up(&segment->registry, a->ring.words));
+        assert_true(bias_holds_up(&scene.segment->registry, a->ring.words));
     }
     atomic_store(&a->ring.words->tail, 3);
-    assert_false(bias_holds_up(&segment->registry, a->ring.words));
+    assert_false(bias_holds_up(&scene.segment->registry, a->ring.words));
     assert_true(revokes(b));
     assert_int_equal(state_of(a), BIAS_NONE);
     assert_int_equal(claims_at_last(c), 3);
-    party_dies(a);
-    party_dies(b);
-    party_dies(c);
-    segment_end(segment);
+    scene_close();
 }
 
 static void an_intent_that_is_withdrawn_does_not(void)
 {
-    struct segment *segment = segment_new(BOUND_);
-    struct party *a = party_new(segment);
-    has_sent(a, SOME);
+    struct party *a = scene_open(BOUND);
     assert_true(considers(a));
-    struct party *b = party_new(segment);
+    struct party *b = another();
     intent_store(&line_of(a)->intent, 0, 1);
     assert_false(revokes(b));
     intent_none(&line_of(a)->intent);
     assert_true(revokes(b));
-    party_dies(a);
-    party_dies(b);
-    segment_end(segment);
+    scene_close();
 }
 
 static void nor_does_one_of_the_dead(void)
 {
-    struct segment *segment = segment_new(BOUND_);
-    struct party *a = party_new(segment);
-    has_sent(a, SOME);
+    struct party *a = scene_open(BOUND);
     assert_true(considers(a));
-    struct party *b = party_new(segment);
+    struct party *b = another();
     intent_store(&line_of(a)->intent, 0, 1);
     assert_false(revokes(b));
     party_dies(a);
     assert_true(revokes(b));
     assert_int_equal(claims_at_last(b), 0);
-    party_dies(b);
-    segment_end(segment);
+    scene_close();
 }
 
 static void damage_ends(void)
 {
     static const uint64_t index[] = {0, 1, 9999, ENDPOINTS_MOST - 1, ENDPOINTS_MOST, (1 << 14) - 1};
-    struct segment *segment = segment_new(BOUND_);
-    struct party *b = party_new(segment);
+    struct party *b = scene_open(BOUND);
     for (size_t i = 0; i < sizeof index / sizeof *index; i++)
         for (uint64_t state = BIAS_ASKED; state <= BIAS_REVOKED; state++) {
             atomic_store(&b->ring.words->bias, index[i] << 2 | state | UINT64_MAX << 16);
@@ -248,8 +253,7 @@ static void damage_ends(void)
             assert_true(revokes(b));
             assert_int_equal(state_of(b), BIAS_NONE);
         }
-    party_dies(b);
-    segment_end(segment);
+    scene_close();
 }
 
 /* There nobody has a bias that could be revoked. */
@@ -325,12 +329,10 @@ static bool second_asks_and_claims(struct duel *duel)
  * or all that there are. */
 static unsigned duel_after(unsigned most, struct duel *duel, unsigned *held)
 {
-    struct segment *segment = segment_new(BOUND_);
-    duel->first = party_new(segment);
-    duel->second = party_new(segment);
-    has_sent(duel->first, SOME);
-    has_sent(duel->second, SOME);
-    atomic_store(&segment->header->senders, 1); /* as if the other one had just come */
+    duel->first = scene_open(BOUND);
+    duel->second = another();
+    has_sent(duel->second, BIAS_AFTER);
+    only_one_is_counted();
     if (duel->biased)
         assert_true(considers(duel->biased == FIRST ? duel->first : duel->second));
     worker w = steps_start(&duel->steps, fights, duel);
@@ -346,9 +348,7 @@ static unsigned duel_after(unsigned most, struct duel *duel, unsigned *held)
     if (first == (int)duel->position || tail != 2)
         fail_msg("after %u instructions: both at %d, or the tail is wrong: %d", steps, first,
                  (int)tail);
-    party_dies(duel->first);
-    party_dies(duel->second);
-    segment_end(segment);
+    scene_close();
     return steps;
 }
 
@@ -403,7 +403,6 @@ static void one_revokes_and_its_owner_claims(enum mode mode)
 enum { OTHERS = 2 };
 
 struct crowd {
-    struct party *parties[1 + OTHERS];
     atomic_uint next;
     atomic_uint *claimed;
     unsigned each;
@@ -414,7 +413,7 @@ static int claims_all_the_time(void *argument)
 {
     struct crowd *crowd = argument;
     unsigned self = atomic_fetch_add(&crowd->next, 1);
-    struct party *party = crowd->parties[self];
+    struct party *party = scene.parties[self];
     for (unsigned i = 0; i < crowd->each; i++) {
         if (self == 0)
             atomic_fetch_add(&crowd->given, considers(party));
@@ -427,26 +426,23 @@ static int claims_all_the_time(void *argument)
 static void no_cell_is_claimed_twice(enum mode mode)
 {
     unsigned each = (unsigned)scaled(100000), all = each * (1 + OTHERS);
-    struct segment *segment = segment_new(all);
     struct crowd *crowd = shared_memory(sizeof *crowd);
     crowd->each = each;
     crowd->claimed = shared_memory(all * sizeof *crowd->claimed);
     worker workers[1 + OTHERS];
-    for (unsigned i = 0; i <= OTHERS; i++)
-        crowd->parties[i] = party_new(segment);
-    has_sent(crowd->parties[0], SOME);
-    atomic_store(&segment->header->senders, 1);
+    scene_open(all);
+    for (unsigned i = 0; i < OTHERS; i++)
+        another();
+    only_one_is_counted();
     for (unsigned i = 0; i <= OTHERS; i++)
         workers[i] = worker_start(mode, claims_all_the_time, crowd);
     for (unsigned i = 0; i <= OTHERS; i++)
         assert_int_equal(worker_join(workers[i]), 0);
     for (unsigned i = 0; i < all; i++)
         assert_int_equal(atomic_load(&crowd->claimed[i]), 1);
-    assert_int_equal(atomic_load(&segment->ring.words->tail), all);
+    assert_int_equal(atomic_load(&scene.segment->ring.words->tail), all);
     assert_true(atomic_load(&crowd->given) > 0);
-    for (unsigned i = 0; i <= OTHERS; i++)
-        party_dies(crowd->parties[i]);
-    segment_end(segment);
+    scene_close();
 }
 
 /* The owner claims and the other one revokes at the same moment, as nearly as can be: what a
@@ -477,11 +473,9 @@ static void one_sees_the_other(enum mode mode)
     struct meeting *meeting = shared_memory(sizeof *meeting);
     uint64_t state = 2;
     meeting->rounds = (unsigned)scaled(100000);
-    struct segment *segment = segment_new(meeting->rounds * 2);
-    meeting->owner = party_new(segment);
-    meeting->other = party_new(segment);
-    has_sent(meeting->owner, SOME);
-    atomic_store(&segment->header->senders, 1);
+    meeting->owner = scene_open(meeting->rounds * 2);
+    meeting->other = another();
+    only_one_is_counted();
     worker w = worker_start(mode, meets_its_owner, meeting);
     for (unsigned round = 1; round <= meeting->rounds; round++) {
         assert_true(considers(meeting->owner));
@@ -493,9 +487,7 @@ static void one_sees_the_other(enum mode mode)
         assert_int_equal(atomic_load(&meeting->owner->ring.words->tail), round * 2);
     }
     assert_int_equal(worker_join(w), 0);
-    party_dies(meeting->owner);
-    party_dies(meeting->other);
-    segment_end(segment);
+    scene_close();
 }
 
 int main(void)
