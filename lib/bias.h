@@ -7,15 +7,21 @@
  * locking: Kawachiya, Koseki, Onodera, "Lock reservation", OOPSLA 2002; a barrier that the rare
  * side pays for: Dice, Huang, Yang, "Asymmetric Dekker synchronization", Sun 2001.)
  *
- *      who claims                         who asks, or revokes
+ *      who has the bias                   who revokes it
  *      store the intent                   change the bias
  *      look at the bias                   membarrier
- *      move the tail, or do not           look at the intents
+ *      move the tail, or do not           look at the intent
  *
- * So one of the two sees the other. Who asks and sees an intent at the tail has asked in vain: a
- * CAS may be on its way. Who revokes and sees one of the sender that had the bias waits until the
- * tail has passed it, or it is withdrawn, or its process is dead: what a stopped process is about
- * to claim holds up what comes behind it.
+ * So one of the two sees the other. Who revokes and sees an intent at the tail waits until the tail
+ * has passed it, or it is withdrawn, or its process is dead: what a stopped process is about to
+ * claim holds up what comes behind it.
+ *
+ *      who asks for it                    who comes, and who leaves
+ *      change the bias                    be counted          claim for the last time
+ *      fence                              fence               be counted no more
+ *      look at the count of senders       look at the bias
+ *
+ * So whoever is not seen has made its last claim, or sees the bias before its first.
  */
 #ifndef MPSC_BIAS_H
 #define MPSC_BIAS_H
@@ -28,7 +34,7 @@
 enum { BIAS_AFTER = 1024 };
 
 /* The endpoint that a word names; unbounded. */
-unsigned bias_index(uint64_t word);
+uint64_t bias_index(uint64_t word);
 /* The handle of endpoint `index` has claimed: it asks for the bias when it is the only sender,
  * and has sent some. */
 void bias_consider(const struct registry *registry, struct ring *ring, unsigned index);

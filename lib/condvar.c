@@ -5,9 +5,6 @@
 void condvar_burden(struct condvar *condvar)
 {
     atomic_store_explicit(&condvar->heavy, 1, memory_order_relaxed);
-    /* PAIR heavy: before we look at any bias; who asks for one looks here after that (condvar_burden ->
-     * bias_ask) */
-    atomic_thread_fence(memory_order_seq_cst);
 }
 
 bool condvar_armed(const struct condvar *condvar)

@@ -104,9 +104,8 @@ enum side { SIDE_SENDER = 1, SIDE_RECEIVER = 2 };
 /* Who claims how: the state of a ring's bias, in its lowest bits. */
 enum bias_state {
     BIAS_NONE = 0,    /* all by a CAS on the tail */
-    BIAS_ASKED = 1,   /* so, and one sender asks for the bias */
-    BIAS_GIVEN = 2,   /* that one by a store, the others not before they have revoked that */
-    BIAS_REVOKED = 3, /* that one's last store may be under way */
+    BIAS_GIVEN = 1,   /* one sender by a store, the others not before they have revoked that */
+    BIAS_REVOKED = 2, /* that one's last store may be under way */
 };
 #define BIAS_STATE UINT64_C(3)
 

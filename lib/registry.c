@@ -36,6 +36,13 @@ static uint64_t endpoint_owner(const struct registry *registry, unsigned index)
     return atomic_load_explicit(&registry->endpoints[index].owner, memory_order_acquire);
 }
 
+unsigned registry_senders(const struct registry *registry)
+{
+    /* PAIR gone: who is counted no more has made its last claim (registry_remove, registry_recount ->
+     * registry_senders) */
+    return atomic_load_explicit(&registry->header->senders, memory_order_acquire);
+}
+
 static uint64_t process_life(const struct registry *registry, unsigned slot)
 {
     /* PAIR life: an entry is filled before it is alive (registry_attach -> process_life) */
@@ -336,6 +343,8 @@ int registry_add(const struct registry *registry, enum owner_kind kind, unsigned
     atomic_store_explicit(&endpoint->owner, owner_word(kind, slot, generation),
                           memory_order_release);
     atomic_fetch_add_explicit(count_of(registry, kind), 1, memory_order_relaxed);
+    /* PAIR count: counted before it looks at any bias (registry_add -> bias_ask) */
+    atomic_thread_fence(memory_order_seq_cst);
     atomic_fetch_or_explicit(&header->seen, kind == OWNER_SENDER ? SIDE_SENDER : SIDE_RECEIVER,
                              memory_order_relaxed);
     return (int)index;
@@ -348,7 +357,8 @@ void registry_remove(const struct registry *registry, unsigned index)
     intent_none(&endpoint->intent);
     /* PAIR owner: see endpoint_owner; the intent is cleared before the entry is free */
     atomic_store_explicit(&endpoint->owner, 0, memory_order_release);
-    atomic_fetch_sub_explicit(count_of(registry, kind), 1, memory_order_relaxed);
+    /* PAIR gone: see registry_senders */
+    atomic_fetch_sub_explicit(count_of(registry, kind), 1, memory_order_release);
     /* The receiver may be asleep over a hole that this intent seemed to cover. */
     if (kind == OWNER_SENDER)
         condvar_notify_arrived(registry->header);
@@ -360,7 +370,8 @@ void registry_recount(const struct registry *registry)
     unsigned high = registry_endpoint_high(registry);
     for (unsigned i = 0; i < high; i++)
         count[owner_kind(endpoint_owner(registry, i))]++;
-    atomic_store_explicit(&registry->header->senders, count[OWNER_SENDER], memory_order_relaxed);
+    /* PAIR gone: see registry_senders */
+    atomic_store_explicit(&registry->header->senders, count[OWNER_SENDER], memory_order_release);
     atomic_store_explicit(&registry->header->receivers, count[OWNER_RECEIVER],
                           memory_order_relaxed);
 }

@@ -63,6 +63,8 @@ bool registry_slot_alive(const struct registry *registry, unsigned slot);
 bool registry_alive(const struct registry *registry, uint64_t owner);
 /* Is there a living endpoint of this kind? */
 bool registry_present(const struct registry *registry, enum owner_kind kind);
+/* Endpoints of senders, those of the dead that were not reaped yet included. */
+unsigned registry_senders(const struct registry *registry);
 /* Does a living sender's intent cover the position? */
 bool registry_covers(const struct registry *registry, uint64_t position);
 /* The words that tell of the deaths of those who have endpoints of this kind: at most `most`, each

@@ -220,9 +220,8 @@ CPU_PATH enum ring_result ring_claim_at(const struct ring *ring, struct intent *
                                         uint64_t cells, uint64_t *tail)
 {
     intent_store(intent, *tail, cells);
-    /* PAIR bias: the intent before the look (ring_claim_at -> bias_ask, bias_revoke). The
-     * compiler keeps the order here; the membarrier of whoever changes the bias makes the
-     * processor keep it. */
+    /* PAIR bias: the intent before the look (ring_claim_at -> bias_revoke). The compiler keeps the
+     * order here; the membarrier of whoever revokes the bias makes the processor keep it. */
     atomic_signal_fence(memory_order_seq_cst);
     uint64_t bias = atomic_load_explicit(&ring->words->bias, memory_order_relaxed);
     if (bias == ring->bias) {

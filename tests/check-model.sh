@@ -69,7 +69,7 @@ END
 
 failed=0
 for model in bias control rendezvous ring sleep; do
-    rules=$(sed -n 's/^ \*   \([A-Z_]*\)  .*/\1/p' "$models/$model.pml")
+    rules=$(sed -n 's/^ \*   \([A-Z_]\{4,\}\) .*/\1/p' "$models/$model.pml")
     [ -n "$rules" ] || { echo "$model names no rules"; failed=1; }
     while read -r config; do
         if holds "$CC -O2" 24 $model "$config"; then

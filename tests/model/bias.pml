@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bias of a ring (lib/bias.c, ring_claim_at). Three senders claim one cell at a time; the first one asks for the
- * bias before each claim. Stores wait in a buffer of each processor, in order, until somebody's membarrier, an own
- * read-modify-write, a death, or chance writes them to memory; a load sees its own processor's stores. Each may die
- * before each of its steps.
+ * The bias of a ring (lib/bias.c, ring_claim_at). Three senders claim one cell at a time. The first one asks for the
+ * bias before each claim; the others come, claim, and leave. Stores wait in a buffer of each processor, in order, until
+ * somebody's membarrier, an own read-modify-write or fence, a death, or chance writes them to memory; a load sees its own
+ * processor's stores. Each may die before each of its steps, and is reaped some time or never.
  *
  * FIRST, OTHERS: claims of the first sender, of each other one; DEATHS.
  *
  * Rules to break, one at a time:
- *   LOOK_BEFORE_INTENT      the bias is looked at before the intent is stored
- *   ASKED_WITHOUT_BARRIER   who asks does not issue a membarrier
- *   ASKED_WITHOUT_LOOK      who asks does not look whether another one claims
- *   REVOKED_WITHOUT_BARRIER who revokes does not issue a membarrier
- *   REVOKED_WITHOUT_LOOK    who revokes does not wait for the owner's last claim
- *   REVOKED_BY_ONE          who finds it revoked issues no membarrier of its own
- *   WORDS_COME_AGAIN        an asking is no new generation
- *   DEAD_ARE_WAITED_FOR     an intent of the dead holds up others
+ *   LOOK_BEFORE_INTENT       the bias is looked at before the intent is stored
+ *   ASKED_WITHOUT_LOOK       who asks does not look at the count of senders
+ *   ASKED_WITHOUT_FENCE      who asks looks at it before the change is to be seen
+ *   COUNTED_WITHOUT_FENCE    who comes looks at the bias before its count is to be seen
+ *   LEFT_BEFORE_LAST_CLAIM   who leaves is not counted while it claims for the last time
+ *   REVOKED_WITHOUT_BARRIER  who revokes does not issue a membarrier
+ *   REVOKED_WITHOUT_LOOK     who revokes does not wait for the owner's last claim
+ *   REVOKED_BY_ONE           who finds it revoked issues no membarrier of its own
+ *   DEAD_ARE_WAITED_FOR      an intent of the dead holds up others
  */
 #ifndef FIRST
 #define FIRST 1
@@ -31,24 +32,19 @@
 #define INTENT_NONE 255
 
 #define BIAS_NONE 0
-#define BIAS_ASKED 1
-#define BIAS_GIVEN 2
-#define BIAS_REVOKED 3
-#define STATE(word) ((word) & 3)
-#ifdef WORDS_COME_AGAIN
-#define ASKED_ANEW(word) BIAS_ASKED
-#else
-#define ASKED_ANEW(word) ((((word) >> 2) + 1) << 2 | BIAS_ASKED)
-#endif
+#define BIAS_GIVEN 1
+#define BIAS_REVOKED 2
 
 /* Memory. The bias' index is always the first sender's. */
 byte tail;
 byte bias;
+byte senders = 1;
 byte intent[SENDERS] = INTENT_NONE;
 
 /* Stores that are not in memory yet. */
 #define TO_INTENT 0
 #define TO_TAIL 1
+#define TO_SENDERS 2 /* one more, under the control mutex: others' are never overwritten */
 chan buffer[SENDERS] = [4] of { byte, byte };
 byte own_tail[SENDERS]; /* the last one stored, while one is in the buffer */
 byte own_tails[SENDERS];
@@ -66,6 +62,7 @@ inline write_one(who_)
         assert(v == tail + 1); /* it never goes back, and no claim is written over */
         tail = v;
         own_tails[who_]--
+    :: buffer[who_] ? TO_SENDERS, v -> senders++
     fi;
     v = 0
 }
@@ -93,51 +90,68 @@ end:
 proctype Sender(byte who; byte most)
 {
     byte tries, tail_, word, own = INTENT_NONE, v;
+    bool alone, counted = (who == 0);
+
+    /* registry_add */
+    if
+    :: who == 0
+    :: who != 0 ->
+        atomic { if :: true -> buffer[who] ! TO_SENDERS, 0; counted = true OR_DIE fi }
+#ifndef COUNTED_WITHOUT_FENCE
+        atomic { if :: true -> DRAIN(who) OR_DIE fi }
+#endif
+    fi;
 
 again:
-    atomic { if :: tries == most -> goto gone :: tries < most -> skip OR_DIE fi }
+    atomic {
+        if
+        :: tries == most -> goto leave
+        :: tries < most -> skip
+        OR_DIE
+        fi
+    }
+#ifdef LEFT_BEFORE_LAST_CLAIM
+    if
+    :: who != 0 && tries == most - 1 -> atomic { DRAIN(who); senders--; counted = false }
+    :: else
+    fi;
+#endif
     if
     :: who != 0 || own == bias -> goto claim
     :: else
     fi;
 
-    /* bias_ask */
+    /* bias_consider, bias_ask */
     atomic {
         own = INTENT_NONE;
         word = bias;
-        if :: STATE(word) != BIAS_NONE -> goto claim :: STATE(word) == BIAS_NONE OR_DIE fi
+        if
+        :: word != BIAS_NONE || senders != 1 -> goto claim
+        :: word == BIAS_NONE && senders == 1 -> alone = true
+        OR_DIE
+        fi
     }
+#ifdef ASKED_WITHOUT_FENCE
+    atomic { if :: true -> alone = (senders == 1) OR_DIE fi }
+#endif
     atomic {
         if
         :: bias == word ->
             DRAIN(who);
-            word = ASKED_ANEW(word);
+            word = BIAS_GIVEN;
             bias = word
         :: bias != word -> goto claim
         OR_DIE
         fi
     }
-#ifndef ASKED_WITHOUT_BARRIER
-    atomic { if :: true -> BARRIER OR_DIE fi }
-#endif
-#ifndef ASKED_WITHOUT_LOOK
-    atomic { if :: true -> tail_ = TAIL_SEEN(who) OR_DIE fi }
-    atomic { if :: IS_CLAIMING(1, tail_) -> goto in_vain :: !IS_CLAIMING(1, tail_) OR_DIE fi }
-    atomic { if :: IS_CLAIMING(2, tail_) -> goto in_vain :: !IS_CLAIMING(2, tail_) OR_DIE fi }
+#if !defined(ASKED_WITHOUT_LOOK) && !defined(ASKED_WITHOUT_FENCE)
+    atomic { if :: true -> alone = (senders == 1) OR_DIE fi }
 #endif
     atomic {
         if
-        :: bias == word -> DRAIN(who); bias = (word & ~3) | BIAS_GIVEN; own = bias
-        :: bias != word -> skip
-        OR_DIE
-        fi;
-        goto claim
-    }
-in_vain:
-    atomic {
-        if
-        :: bias == word -> DRAIN(who); bias = word & ~3
-        :: bias != word -> skip
+        :: alone -> own = word
+        :: !alone && bias == word -> DRAIN(who); bias = BIAS_NONE
+        :: !alone && bias != word -> skip
         OR_DIE
         fi
     }
@@ -165,7 +179,7 @@ claim:
             OR_DIE
             fi
         }
-    :: !(word == own && own != INTENT_NONE) && STATE(word) == BIAS_NONE ->
+    :: !(word == own && own != INTENT_NONE) && word == BIAS_NONE ->
         atomic {
             if
             :: true ->
@@ -185,20 +199,11 @@ claim:
 revoke:
     atomic { if :: true -> word = bias OR_DIE fi }
     if
-    :: STATE(word) == BIAS_NONE -> goto claim
-    :: STATE(word) == BIAS_ASKED ->
+    :: word == BIAS_NONE -> goto claim
+    :: word == BIAS_GIVEN ->
         atomic {
             if
-            :: bias == word -> DRAIN(who); bias = word & ~3
-            :: bias != word -> skip
-            OR_DIE
-            fi;
-            goto revoke
-        }
-    :: STATE(word) == BIAS_GIVEN ->
-        atomic {
-            if
-            :: bias == word -> DRAIN(who); bias = word | BIAS_REVOKED
+            :: bias == word -> DRAIN(who); bias = BIAS_REVOKED
             :: bias != word -> skip
             OR_DIE
             fi
@@ -209,7 +214,7 @@ revoke:
 #endif
 #endif
         goto revoke
-    :: STATE(word) == BIAS_REVOKED
+    :: word == BIAS_REVOKED
     fi;
 #ifndef REVOKED_BY_ONE
 #ifndef REVOKED_WITHOUT_BARRIER
@@ -231,17 +236,28 @@ revoke:
 #endif
     atomic {
         if
-        :: bias == word -> DRAIN(who); bias = word & ~3
+        :: bias == word -> DRAIN(who); bias = BIAS_NONE
         :: bias != word -> skip
         OR_DIE
         fi;
         goto revoke
     }
 
+leave: /* registry_remove */
+    atomic { if :: nfull(buffer[who]) -> buffer[who] ! TO_INTENT, INTENT_NONE OR_DIE fi }
+#ifndef LEFT_BEFORE_LAST_CLAIM
+    atomic { if :: true -> DRAIN(who); senders--; counted = false OR_DIE fi }
+#endif
+    goto gone;
+
 killed:
     /* What was stored is stored; then others can see that it is dead. */
     atomic { DRAIN(who) }
     dead[who] = true;
+    if
+    :: true -> atomic { intent[who] = INTENT_NONE; senders = senders - (counted -> 1 : 0) }
+    :: true
+    fi;
 gone:
     through++
 }
