@@ -3,6 +3,7 @@
 #include "bias.h"
 #include "condvar.h"
 #include "handle.h"
+#include "lead.h"
 #include "offer.h"
 #include "os/trace.h"
 
@@ -22,6 +23,7 @@ struct mpsc_sender {
     struct ring ring; /* a copy: the newest, as far as it knows */
     uint64_t room;    /* the end of the room in it, as last seen */
     uint64_t end;     /* behind the last message that was sent */
+    struct lead lead; /* of an unbounded channel */
     /* The loan that is out. */
     void *loan;
     size_t loan_length;
@@ -45,6 +47,7 @@ static void reset(struct handle *handle)
     mpsc_sender *tx = (mpsc_sender *)handle;
     tx->ring = handle->segment->ring;
     tx->room = tx->end = 0;
+    tx->lead = (struct lead){0};
     tx->loan = NULL;
     handle_at_once(handle, true);
 }
@@ -187,10 +190,20 @@ static enum ring_result claim_revoking(mpsc_sender *tx, struct claim *claim)
     return result;
 }
 
+static bool is_unbounded(const mpsc_sender *tx)
+{
+    return geometry_is_unbounded(&tx->handle.segment->geometry);
+}
+
 /* RING_BIASED: as if it were full, for as long as another sender's claim is under way. */
 static enum ring_result claim_once(mpsc_sender *tx, struct claim *claim)
 {
     enum ring_result result = claim_revoking(tx, claim);
+    if (is_unbounded(tx) && result == RING_OK) {
+        lead_consider(&tx->lead, &tx->ring, claim->position);
+        if (tx->room > tx->lead.look)
+            tx->room = tx->lead.look;
+    }
     if (!geometry_may_be_biased(&tx->handle.segment->geometry))
         return result == RING_BIASED ? RING_CORRUPT : result;
     if (result == RING_OK)
@@ -302,11 +315,6 @@ static mpsc_status claim_growing(mpsc_sender *tx, uint64_t nanoseconds, struct c
             break; /* others were faster */
         }
     }
-}
-
-static bool is_unbounded(const mpsc_sender *tx)
-{
-    return geometry_is_unbounded(&tx->handle.segment->geometry);
 }
 
 static mpsc_status claim_without_room(mpsc_sender *tx, enum ring_result result,

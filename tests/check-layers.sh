@@ -12,7 +12,7 @@ level_of() {
     os/*) echo 0 ;;
     layout | geometry | map | fork) echo 1 ;;
     ring | control | condvar) echo 2 ;;
-    registry | wait) echo 3 ;;
+    registry | wait | lead) echo 3 ;;
     recover | seat | offer | chain | bell | bias) echo 4 ;;
     segment) echo 5 ;;
     attachment | view) echo 6 ;;
