@@ -167,8 +167,8 @@ typedef struct mpsc_options {
  * It starts with a page, grows as messages queue up, and gives the memory back as they are taken. It
  * ends at a full /dev/shm (or at `max_bytes`, of a channel by name): sends past that are
  * MPSC_NO_SPACE, what is queued stays good, and sends work again when there is room. A message has at
- * most 4 GiB - 1 bytes. A sender that is far ahead of the receiver yields its processor now and then; it
- * waits for nothing.
+ * most 4 GiB - 1 bytes. Sending waits for nothing. But for the try calls, a sender that is far ahead of the
+ * receiver yields its processor now and then (sched_yield; under a real-time policy to its equals).
  *
  * INVALID: a zero size. NO_SPACE: /dev/shm is full. LIMIT: no descriptor left, or too large, perhaps
  * for this process' limit on the size of files only. DENIED:

@@ -27,14 +27,16 @@ static uint64_t bias_load(const struct ring_words *words)
 
 static bool change(struct ring_words *words, uint64_t from, uint64_t to)
 {
-    /* PAIR bias: see ring_claim_at */
+    /* PAIR bias: see ring_claim_at
+     * PAIR over: see there */
     return atomic_compare_exchange_strong_explicit(&words->bias, &from, to, memory_order_acq_rel,
                                                    memory_order_relaxed);
 }
 
 /* ---- asking */
 
-/* Where a process takes no part in membarrier, nobody knows when it has seen that it is revoked. */
+/* Where a process takes no part in membarrier, nobody knows when it has seen that it is revoked. It
+ * said so before it had a handle. */
 static bool all_take_part(const struct registry *registry)
 {
     return !atomic_load_explicit(&registry->header->room.heavy, memory_order_relaxed);

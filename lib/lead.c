@@ -8,31 +8,41 @@ enum { LOOK_EACH = 512, FAR = 2048 };
 
 uint64_t lead_pause(uint64_t took, uint64_t cells)
 {
-    enum { BRISK = 500 }; /* nanoseconds for a cell */
+    enum { BRISK = 500 };             /* nanoseconds for a cell */
+    const uint64_t most = 1000000000; /* it may have been stopped */
+    if (took > most)
+        took = most;
     return took < cells * BRISK ? took / 4 : took * 16;
+}
+
+static uint64_t tail_of(const struct ring *ring)
+{
+    return atomic_load_explicit(&ring->words->tail, memory_order_relaxed) & ~RING_CLOSED;
 }
 
 /* What all senders have claimed and the receiver has taken. */
 static uint64_t moves(const struct ring *ring)
 {
-    return ring_head(ring) + atomic_load_explicit(&ring->words->tail, memory_order_relaxed);
+    return ring_head(ring) + tail_of(ring);
 }
 
 static void lend(struct lead *lead, const struct ring *ring)
 {
-    uint64_t begin = os_now(), before = moves(ring);
+    uint64_t begin = os_now();
     if (begin < lead->lend)
         return;
+    uint64_t before = moves(ring);
     os_yield();
     uint64_t end = os_now();
     lead->lend = end + lead_pause(end - begin, moves(ring) - before);
 }
 
-void lead_consider(struct lead *lead, const struct ring *ring, uint64_t position)
+void lead_consider(struct lead *lead, const struct ring *ring, bool may_lend)
 {
-    if (position < lead->look)
+    uint64_t tail = tail_of(ring);
+    if (tail < lead->look)
         return;
-    lead->look = position + LOOK_EACH;
-    if (position - ring_head(ring) >= FAR)
+    lead->look = tail + LOOK_EACH;
+    if (may_lend && tail - ring_head(ring) >= FAR)
         lend(lead, ring);
 }

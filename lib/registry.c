@@ -343,7 +343,8 @@ int registry_add(const struct registry *registry, enum owner_kind kind, unsigned
     atomic_store_explicit(&endpoint->owner, owner_word(kind, slot, generation),
                           memory_order_release);
     atomic_fetch_add_explicit(count_of(registry, kind), 1, memory_order_relaxed);
-    /* PAIR count: counted before it looks at any bias (registry_add -> bias_ask) */
+    /* PAIR count: counted before it looks at any bias, whichever thread or child of ours that will
+     * be (registry_add -> bias_ask) */
     atomic_thread_fence(memory_order_seq_cst);
     atomic_fetch_or_explicit(&header->seen, kind == OWNER_SENDER ? SIDE_SENDER : SIDE_RECEIVER,
                              memory_order_relaxed);

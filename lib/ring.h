@@ -47,7 +47,8 @@ struct ring {
     uint64_t small; /* a message shorter than this lies in front of its stamp */
 };
 
-#define RING_UNBIASED UINT64_MAX /* what no ring's word of bias ever is */
+/* What no ring's word of bias ever is, nor what damage makes of it, all ones or zeroes. */
+#define RING_UNBIASED (UINT64_C(1) << 62 | BIAS_GIVEN)
 
 enum ring_result {
     RING_OK,
@@ -234,6 +235,9 @@ CPU_PATH enum ring_result ring_claim_at(const struct ring *ring, struct intent *
     }
     if (bias & BIAS_STATE)
         return RING_BIASED;
+    /* PAIR over: who finds that nobody has the bias any more sees the tail that its owner moved
+     * (change -> ring_claim_at) */
+    atomic_thread_fence(memory_order_acquire);
     /* PAIR claim: the intent is stored before the tail moves, so whoever sees the tail past a cell
      * sees the intent that covers it (ring_claim_at -> ring_claimed) */
     return atomic_compare_exchange_weak_explicit(&ring->words->tail, tail, *tail + cells,

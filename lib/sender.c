@@ -199,11 +199,8 @@ static bool is_unbounded(const mpsc_sender *tx)
 static enum ring_result claim_once(mpsc_sender *tx, struct claim *claim)
 {
     enum ring_result result = claim_revoking(tx, claim);
-    if (is_unbounded(tx) && result == RING_OK) {
-        lead_consider(&tx->lead, &tx->ring, claim->position);
-        if (tx->room > tx->lead.look)
-            tx->room = tx->lead.look;
-    }
+    if (is_unbounded(tx) && tx->room > tx->lead.look)
+        tx->room = tx->lead.look; /* there one looks again */
     if (!geometry_may_be_biased(&tx->handle.segment->geometry))
         return result == RING_BIASED ? RING_CORRUPT : result;
     if (result == RING_OK)
@@ -330,6 +327,13 @@ static mpsc_status claim_without_room(mpsc_sender *tx, enum ring_result result,
     return status == MPSC_TIMEOUT ? settle(tx, status, claim) : status;
 }
 
+/* A try call takes no time but its own. */
+static void consider_lead(mpsc_sender *tx, uint64_t nanoseconds)
+{
+    if (is_unbounded(tx))
+        lead_consider(&tx->lead, &tx->ring, nanoseconds != WAIT_NEVER);
+}
+
 static mpsc_status claim_cells(mpsc_sender *tx, size_t length, uint64_t nanoseconds,
                                struct claim *claim)
 {
@@ -340,6 +344,7 @@ static mpsc_status claim_cells(mpsc_sender *tx, size_t length, uint64_t nanoseco
         return MPSC_DISCONNECTED;
     if (nanoseconds == WAIT_NEVER && handle_is_rendezvous(&tx->handle))
         return claim_offered(tx, claim);
+    consider_lead(tx, nanoseconds);
     enum ring_result result = claim_once(tx, claim);
     return result == RING_OK ? MPSC_OK : claim_without_room(tx, result, nanoseconds, claim);
 }
@@ -489,6 +494,7 @@ static mpsc_status claim_part(mpsc_sender *tx, const struct iovec *messages, siz
 {
     enum ring_result result = RING_FULL;
     uint64_t most = tx->ring.limit, cells;
+    consider_lead(tx, nanoseconds);
     while (result == RING_FULL) {
         size_t part = part_of(tx, messages, *count, most, &cells);
         if (part < 2)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A ring's bias (lib/bias.c): who is given it, who has to revoke it, and that no cell is claimed
  * twice, wherever its owner and the others are at that moment, or die. */
+#include "alone.h"
 #include "members.h"
 #include "steps.h"
 
@@ -241,7 +242,7 @@ static void damage_ends(void)
 {
     static const uint64_t index[] = {
         0, 1, 9999, ENDPOINTS_MOST - 1, ENDPOINTS_MOST, UINT64_MAX >> 2};
-    struct party *b = scene_open(BOUND);
+    struct party *b = scene_open(100), *c = another();
     for (size_t i = 0; i < sizeof index / sizeof *index; i++)
         for (uint64_t state = BIAS_NONE; state <= BIAS_STATE; state++) {
             uint64_t word = index[i] << 2 | state;
@@ -250,6 +251,10 @@ static void damage_ends(void)
             atomic_store(&b->ring.words->bias, word);
             assert_int_equal(bias_check(b->ring.words, true) == NULL, sound);
             assert_int_equal(bias_check(b->ring.words, false) == NULL, word == 0);
+            int position = claims_at_last(b);
+            assert_int_equal(claims_at_last(c), position + 1);
+            assert_int_equal(state_of(b), BIAS_NONE);
+            atomic_store(&b->ring.words->bias, word);
             assert_true(revokes(b));
             assert_int_equal(state_of(b), BIAS_NONE);
         }
@@ -284,6 +289,29 @@ static void where_none_may_be_one_is_damage(void)
     assert_status(mpsc_send_timeout(ends.tx, &number, sizeof number, MILLISECONDS), MPSC_CORRUPT);
     assert_non_null(segment_check(handle->segment));
     mpsc_sender_close(clone);
+    ends_close(ends);
+}
+
+static int child_sends(void *tx)
+{
+    uint64_t number = 1;
+    return mpsc_send(tx, &number, sizeof number) == MPSC_OK ? 0 : 1;
+}
+
+/* Its handle is a copy of one that has it. */
+static void a_child_has_not_its_parent_s(enum mode mode)
+{
+    uint64_t number = 0;
+    struct ends ends = ends_open(8, BOUND);
+    const struct segment *segment = ((const struct handle *)ends.tx)->segment;
+    (void)mode;
+    has_sent_much(ends.tx);
+    assert_status(mpsc_send(ends.tx, &number, sizeof number), MPSC_OK);
+    assert_int_equal(atomic_load(&segment->ring.words->bias) & BIAS_STATE, BIAS_GIVEN);
+    assert_int_equal(worker_join(worker_start(PROCESSES, child_sends, ends.tx)), 0);
+    assert_int_equal(atomic_load(&segment->ring.words->bias), BIAS_NONE);
+    assert_status(mpsc_send(ends.tx, &number, sizeof number), MPSC_OK);
+    assert_int_equal(mpsc_len(ends.rx), 3);
     ends_close(ends);
 }
 
@@ -687,6 +715,7 @@ int main(void)
         TEST(damage_ends),
         TEST(an_unknown_state_is_as_if_revoked),
         TEST(where_none_may_be_one_is_damage),
+        TEST_PROCESSES(a_child_has_not_its_parent_s),
         TEST_PROCESSES(its_owner_claims_and_another_revokes),
         TEST_PROCESSES(one_asks_and_another_comes),
         TEST_PROCESSES(one_asks_and_another_is_claiming),
