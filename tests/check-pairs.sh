@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Memory order is a matter of two places. Each names the other by a comment "PAIR label: ..."; a
-# label that stands once has lost its partner.
+# label that stands once has lost its partner, one without an atomic below it its place.
 set -eu
 
 : "${srcdir:=.}"
@@ -16,5 +16,9 @@ for label in $lonely; do
     echo "only one place says \"PAIR $label\":"
     grep -rn "\<PAIR $label" "$srcdir/lib"
 done
-[ -z "$lonely" ] || exit 1
+loose=$(awk '/PAIR [a-z0-9_-]+:/ { left = 9; at = FILENAME ":" FNR ": " $0 }
+    left && /atomic_|stamp_change\(/ && !/PAIR/ { left = 0 }
+    left && --left == 0 { print at }' "$srcdir"/lib/*.[ch] "$srcdir"/lib/os/*.[ch])
+[ -z "$loose" ] || printf 'no atomic stands below\n%s\n' "$loose"
+[ -z "$lonely$loose" ] || exit 1
 echo "$(echo "$labels" | wc -l) pairs"
