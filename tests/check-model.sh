@@ -13,7 +13,7 @@ cd "$work" || exit 1
 # What is checked, a line each: in the suite, and how much more if it is to be exhaustive.
 small() {
     case $1 in
-    bias) printf '%s\n' "-DFIRST=1 -DOTHERS=1 -DDEATHS=1" "-DFIRST=2 -DOTHERS=1 -DDEATHS=0" ;;
+    bias) printf '%s\n' "-DSENDERS=2 -DLIVES=2 -DDEATHS=1" "-DSENDERS=3 -DDEATHS=0" ;;
     control) echo "-DROUNDS=1" ;;
     rendezvous) echo "-DTRIES=1" ;;
     ring) echo "-DONES=2 -DTWOS=1 -DDEATHS=1" ;;
@@ -22,7 +22,7 @@ small() {
 }
 large() {
     case $1 in
-    bias) printf '%s\n' "-DFIRST=2 -DOTHERS=1 -DDEATHS=1" "-DFIRST=2 -DOTHERS=2 -DDEATHS=0" ;;
+    bias) printf '%s\n' "-DSENDERS=2 -DLIVES=2 -DCLAIMS=2" "-DSENDERS=3" "-DSENDERS=2 -DLIVES=3" ;;
     control) echo "-DROUNDS=2" ;;
     rendezvous) printf '%s\n' "-DTRIES=2" "-DTRIES=2 -DDEATHS=2" ;;
     ring) printf '%s\n' "-DONES=3 -DTWOS=2 -DDEATHS=2" "-DONES=2 -DTWOS=2 -DDEATHS=1 -DLIMIT=3" ;;

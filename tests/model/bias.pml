@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bias of a ring (lib/bias.c, ring_claim_at). Three senders claim one cell at a time. The first one asks for the
- * bias before each claim; the others come, claim, and leave. Stores wait in a buffer of each processor, in order, until
- * somebody's membarrier, an own read-modify-write or fence, a death, or chance writes them to memory; a load sees its own
- * processor's stores. Each may die before each of its steps, and is reaped some time or never.
+ * The bias of a ring (lib/bias.c, ring_claim_at). Senders come, ask for the bias before each claim, claim one cell at a
+ * time, and leave; then another one may come with the same index. Stores wait in a buffer of each processor, in order,
+ * until somebody's membarrier, an own read-modify-write or fence, a death, or chance writes them to memory; a load sees
+ * its own processor's stores. Each may die before each of its steps, and is reaped some time or never.
  *
- * FIRST, OTHERS: claims of the first sender, of each other one; DEATHS.
+ * SENDERS: 2 or 3 at a time; LIVES: senders of one index, one after the other; CLAIMS of each; DEATHS.
  *
  * Rules to break, one at a time:
  *   LOOK_BEFORE_INTENT       the bias is looked at before the intent is stored
@@ -18,27 +18,32 @@
  *   REVOKED_BY_ONE           who finds it revoked issues no membarrier of its own
  *   DEAD_ARE_WAITED_FOR      an intent of the dead holds up others
  */
-#ifndef FIRST
-#define FIRST 1
+#ifndef SENDERS
+#define SENDERS 3
 #endif
-#ifndef OTHERS
-#define OTHERS 1
+#ifndef LIVES
+#define LIVES 1
+#endif
+#ifndef CLAIMS
+#define CLAIMS 1
 #endif
 #ifndef DEATHS
 #define DEATHS 1
 #endif
 
-#define SENDERS 3
 #define INTENT_NONE 255
 
 #define BIAS_NONE 0
 #define BIAS_GIVEN 1
 #define BIAS_REVOKED 2
+#define INDEX(word) ((word) >> 2)
+#define STATE(word) ((word) & 3)
+#define WORD(index, state) ((index) << 2 | (state))
 
-/* Memory. The bias' index is always the first sender's. */
+/* Memory. */
 byte tail;
 byte bias;
-byte senders = 1;
+byte senders;
 byte intent[SENDERS] = INTENT_NONE;
 
 /* Stores that are not in memory yet. */
@@ -51,7 +56,7 @@ byte own_tails[SENDERS];
 
 bool dead[SENDERS];
 byte deaths;
-bool claimed[FIRST + 2 * OTHERS];
+bool claimed[SENDERS * LIVES * CLAIMS];
 byte through;
 
 inline write_one(who_)
@@ -68,7 +73,11 @@ inline write_one(who_)
 }
 
 #define DRAIN(who_) do :: nempty(buffer[who_]) -> write_one(who_) :: empty(buffer[who_]) -> break od
+#if SENDERS == 3
 #define BARRIER DRAIN(0); DRAIN(1); DRAIN(2)
+#else
+#define BARRIER DRAIN(0); DRAIN(1)
+#endif
 #define OR_DIE :: deaths > 0 -> deaths--; goto killed
 
 #define TAIL_SEEN(who_) (own_tails[who_] -> own_tail[who_] : tail)
@@ -83,51 +92,55 @@ end:
     do
     :: atomic { nempty(buffer[0]) -> write_one(0) }
     :: atomic { nempty(buffer[1]) -> write_one(1) }
+#if SENDERS == 3
     :: atomic { nempty(buffer[2]) -> write_one(2) }
+#endif
     od
 }
 
-proctype Sender(byte who; byte most)
+proctype Sender(byte who)
 {
-    byte tries, tail_, word, own = INTENT_NONE, v;
-    bool alone, counted = (who == 0);
+    byte lives, tries, tail_, word, own, v;
+    bool alone, counted;
 
     /* registry_add */
-    if
-    :: who == 0
-    :: who != 0 ->
-        atomic { if :: true -> buffer[who] ! TO_SENDERS, 0; counted = true OR_DIE fi }
+life:
+    atomic {
+        if
+        :: lives == LIVES -> goto gone
+        :: lives < LIVES -> lives++; tries = 0; own = INTENT_NONE; dead[who] = false
+        fi
+    }
+    atomic { if :: true -> buffer[who] ! TO_SENDERS, 0; counted = true OR_DIE fi }
 #ifndef COUNTED_WITHOUT_FENCE
-        atomic { if :: true -> DRAIN(who) OR_DIE fi }
+    atomic { if :: true -> DRAIN(who) OR_DIE fi }
 #endif
-    fi;
 
 again:
     atomic {
         if
-        :: tries == most -> goto leave
-        :: tries < most -> skip
+        :: tries == CLAIMS -> goto leave
+        :: tries < CLAIMS -> skip
         OR_DIE
         fi
     }
 #ifdef LEFT_BEFORE_LAST_CLAIM
     if
-    :: who != 0 && tries == most - 1 -> atomic { DRAIN(who); senders--; counted = false }
+    :: tries == CLAIMS - 1 -> atomic { DRAIN(who); senders--; counted = false }
     :: else
     fi;
 #endif
     if
-    :: who != 0 || own == bias -> goto claim
+    :: own == bias -> goto claim
     :: else
     fi;
 
     /* bias_consider, bias_ask */
     atomic {
         own = INTENT_NONE;
-        word = bias;
         if
-        :: word != BIAS_NONE || senders != 1 -> goto claim
-        :: word == BIAS_NONE && senders == 1 -> alone = true
+        :: senders != 1 -> goto claim
+        :: senders == 1 -> alone = true
         OR_DIE
         fi
     }
@@ -136,11 +149,8 @@ again:
 #endif
     atomic {
         if
-        :: bias == word ->
-            DRAIN(who);
-            word = BIAS_GIVEN;
-            bias = word
-        :: bias != word -> goto claim
+        :: bias == BIAS_NONE -> DRAIN(who); word = WORD(who, BIAS_GIVEN); bias = word
+        :: bias != BIAS_NONE -> goto claim
         OR_DIE
         fi
     }
@@ -200,10 +210,10 @@ revoke:
     atomic { if :: true -> word = bias OR_DIE fi }
     if
     :: word == BIAS_NONE -> goto claim
-    :: word == BIAS_GIVEN ->
+    :: STATE(word) == BIAS_GIVEN ->
         atomic {
             if
-            :: bias == word -> DRAIN(who); bias = BIAS_REVOKED
+            :: bias == word -> DRAIN(who); bias = WORD(INDEX(word), BIAS_REVOKED)
             :: bias != word -> skip
             OR_DIE
             fi
@@ -214,7 +224,7 @@ revoke:
 #endif
 #endif
         goto revoke
-    :: word == BIAS_REVOKED
+    :: STATE(word) == BIAS_REVOKED
     fi;
 #ifndef REVOKED_BY_ONE
 #ifndef REVOKED_WITHOUT_BARRIER
@@ -226,9 +236,9 @@ revoke:
     /* Waiting is a guard here: until it is withdrawn, the tail has passed it, or it is one of the dead. */
     atomic {
         if
-        :: !IS_CLAIMING(0, tail) || bias != word -> skip
+        :: !IS_CLAIMING(INDEX(word), tail) || bias != word -> skip
 #ifndef DEAD_ARE_WAITED_FOR
-        :: IS_CLAIMING(0, tail) && dead[0] -> skip
+        :: IS_CLAIMING(INDEX(word), tail) && dead[INDEX(word)] -> skip
 #endif
         OR_DIE
         fi
@@ -248,14 +258,19 @@ leave: /* registry_remove */
 #ifndef LEFT_BEFORE_LAST_CLAIM
     atomic { if :: true -> DRAIN(who); senders--; counted = false OR_DIE fi }
 #endif
-    goto gone;
+    goto life;
 
 killed:
-    /* What was stored is stored; then others can see that it is dead. */
+    /* What was stored is stored; then others can see that it is dead. Its index may be given away once it is reaped. */
     atomic { DRAIN(who) }
     dead[who] = true;
     if
-    :: true -> atomic { intent[who] = INTENT_NONE; senders = senders - (counted -> 1 : 0) }
+    :: true -> atomic {
+            intent[who] = INTENT_NONE;
+            senders = senders - (counted -> 1 : 0);
+            counted = false;
+            goto life
+        }
     :: true
     fi;
 gone:
@@ -265,6 +280,11 @@ gone:
 init
 {
     deaths = DEATHS;
-    atomic { run Memory(); run Sender(0, FIRST); run Sender(1, OTHERS); run Sender(2, OTHERS) }
+    atomic {
+        run Memory(); run Sender(0); run Sender(1)
+#if SENDERS == 3
+        ; run Sender(2)
+#endif
+    }
     through == SENDERS
 }
