@@ -465,12 +465,6 @@ static void its_owner_claims_and_another_revokes(enum mode mode)
     assert_true(duel_of(owner_has_it, owner_claims, the_guest_claims, MANY) > 0);
 }
 
-static void one_asks_and_another_comes(enum mode mode)
-{
-    (void)mode;
-    duel_of(owner_is_alone, owner_asks_and_claims, the_guest_comes_and_claims, scaled(MANY));
-}
-
 static void goes_on(struct duel *duel, worker w, unsigned steps)
 {
     while (steps > 0 && steps_next(&duel->steps, w))
@@ -518,16 +512,40 @@ static void standoff_close(struct standoff *standoff)
     munmap(standoff->guests, sizeof *standoff->guests);
 }
 
+/* Until it gives itself the bias, and from there until it moves the tail. */
+static void instructions_of_owner(unsigned *to_bias, unsigned *to_tail)
+{
+    struct standoff alone;
+    standoff_open(&alone);
+    *to_bias = goes_on_until(alone.owners, alone.owner, &alone.words->bias);
+    *to_tail = goes_on_until(alone.owners, alone.owner, &alone.words->tail);
+    standoff_close(&alone);
+}
+
+/* At so many of its instructions, and at that one at which it is about to store. */
+static void one_asks_and_another_comes(enum mode mode)
+{
+    struct duel *duel = shared_memory(sizeof *duel);
+    unsigned to_bias, to_tail, held = 0;
+    (void)mode;
+    duel_of(owner_is_alone, owner_asks_and_claims, the_guest_comes_and_claims, scaled(MANY));
+    instructions_of_owner(&to_bias, &to_tail);
+    *duel = (struct duel){.before = owner_is_alone,
+                          .run = owner_asks_and_claims,
+                          .meanwhile = the_guest_comes_and_claims};
+    duel_after(to_bias + to_tail - 1, duel, &held);
+    assert_int_equal(held, 1);
+    munmap(duel, sizeof *duel);
+}
+
 /* The owner is about to give itself the bias; then the guest comes, and is about to move the tail;
  * then the owner is. */
 static void one_asks_and_another_is_claiming(enum mode mode)
 {
     struct standoff alone, both;
+    unsigned to_bias, to_tail;
     (void)mode;
-    standoff_open(&alone);
-    unsigned to_bias = goes_on_until(alone.owners, alone.owner, &alone.words->bias);
-    unsigned to_tail = goes_on_until(alone.owners, alone.owner, &alone.words->tail);
-    standoff_close(&alone);
+    instructions_of_owner(&to_bias, &to_tail);
     standoff_open(&alone);
     unsigned guests = goes_on_until(alone.guests, alone.guest, &alone.words->tail);
     standoff_close(&alone);
