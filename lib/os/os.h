@@ -48,6 +48,8 @@ void os_close(int fd);
 
 size_t os_page_size(void);
 int os_map(int fd, uint64_t offset, size_t length, void **address);
+/* Of no file: zeroes, which take memory only where they are touched. */
+int os_map_zeroes(size_t length, void **address);
 /* Maps `once` bytes at `offset`, and of those the last `twice` bytes once more right behind. */
 int os_map_mirrored(int fd, uint64_t offset, size_t once, size_t twice, void **address);
 /* As os_shm_free, of pages that are mapped. */

@@ -187,13 +187,23 @@ size_t os_page_size(void)
 
 #define READ_WRITE (PROT_READ | PROT_WRITE)
 
-int os_map(int fd, uint64_t offset, size_t length, void **address)
+static int map_anywhere(int flags, int fd, uint64_t offset, size_t length, void **address)
 {
-    void *mapped = mmap(NULL, length, READ_WRITE, MAP_SHARED, fd, (off_t)offset);
+    void *mapped = mmap(NULL, length, READ_WRITE, flags, fd, (off_t)offset);
     if (mapped == MAP_FAILED)
         return -errno;
     *address = mapped;
     return 0;
+}
+
+int os_map(int fd, uint64_t offset, size_t length, void **address)
+{
+    return map_anywhere(MAP_SHARED, fd, offset, length, address);
+}
+
+int os_map_zeroes(size_t length, void **address)
+{
+    return map_anywhere(MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, length, address);
 }
 
 int os_map_mirrored(int fd, uint64_t offset, size_t once, size_t twice, void **address)
@@ -204,7 +214,8 @@ int os_map_mirrored(int fd, uint64_t offset, size_t once, size_t twice, void **a
         return -errno;
     off_t second = (off_t)(offset + once - twice);
     if (mmap(reserved, once, READ_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED ||
-        mmap(reserved + once, twice, READ_WRITE, MAP_SHARED | MAP_FIXED, fd, second) == MAP_FAILED) {
+        mmap(reserved + once, twice, READ_WRITE, MAP_SHARED | MAP_FIXED, fd, second) ==
+            MAP_FAILED) {
         int error = -errno;
         munmap(reserved, once + twice);
         return error;
