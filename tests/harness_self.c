@@ -292,7 +292,7 @@ static void a_failing_worker_fails(void)
 
 static void a_wait_without_end_fails(void)
 {
-    must_fail(inner_never, "0.02", "did not come about");
+    must_fail(inner_never, "0.1", "did not come about");
 }
 
 static void a_skipped_test_is_neither(void)

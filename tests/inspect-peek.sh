@@ -83,14 +83,20 @@ check "--follow ends with the channel" status_is 0
 
 # ---- While it is used as fast as it can be: no message is torn
 #
-# The peer's messages are those of the words of a text: whatever is shown is one of them.
+# The peer's messages are those of the words of a text: whatever is shown is one of them. There are so many
+# (150 million) that it is still at it when it is stopped.
 
 wordcount=./examples/wordcount
 [ -x $wordcount ] || skip "$wordcount is not there"
 mkdir "$tmp/words"
 awk 'BEGIN { for (i = 0; i < 100000; i++) { c = sprintf("%c", 97 + i % 26); word = c
     for (n = i % 30; n > 0; n--) word = word c
-    print word } }' >"$tmp/words/0"
+    print word } }' >"$tmp/lines"
+i=0
+while [ $i -lt 15 ]; do
+    cat "$tmp/lines"
+    i=$((i + 1))
+done >"$tmp/words/0"
 i=1
 while [ $i -lt 100 ]; do
     ln "$tmp/words/0" "$tmp/words/$i"
@@ -101,6 +107,7 @@ started="$started $!"
 wait_for "a channel in use" list says "^$name-fast .* ok\$"
 run peek --follow --count 5000 "$name-fast"
 check "peeking at a channel in use is no error" status_is 0
+kill -KILL $!
 check "some were seen" [ "$(wc -l <"$tmp/out")" -gt 0 ]
 # A word is one letter, repeated.
 grep -v -x -e '\([a-z]\)\1*' "$tmp/out" >"$tmp/torn"

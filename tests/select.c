@@ -290,16 +290,24 @@ static void a_handler_interrupts(enum mode mode)
     }
 }
 
-/* Not a tenth of the time; polling takes all of it. */
+static bool takes_a_tenth(pid_t pid)
+{
+    uint64_t before = processor_time(pid), start = now_ns();
+    while (now_ns() - start < 300 * MILLISECONDS)
+        usleep(10000);
+    return processor_time(pid) - before > (now_ns() - start) / 10;
+}
+
+/* Not a tenth of the time; polling takes all of it. What else the machine does makes it dearer, never
+ * cheaper: once in a few times must be free. */
 static void one_who_sleeps_costs_nothing(enum mode mode)
 {
     worker w;
+    int times = 1;
     (void)mode;
     struct sleeper *sleeper = sleeper_new(PROCESSES, 10, &w);
-    uint64_t before = processor_time(worker_pid(w)), start = now_ns();
-    while (now_ns() - start < 300 * MILLISECONDS)
-        usleep(10000);
-    assert_in_range(processor_time(worker_pid(w)) - before, 0, (now_ns() - start) / 10);
+    while (takes_a_tenth(worker_pid(w)))
+        assert_in_range(++times, 1, 5);
     send_int(sleeper->field.tx[9], 1);
     assert_int_equal(worker_join(w), 9);
     sleeper_end(sleeper);
