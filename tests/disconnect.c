@@ -132,7 +132,21 @@ static enum way ways_of(enum mode mode)
 /* ------------------------------------------------------------------ who waits */
 
 /* Blocks in one of the calls, and is told DISCONNECTED. */
-enum call { SEND, SEND_TIMEOUT, LOAN, LOAN_TIMEOUT, FLUSH, RECV, RECV_TIMEOUT, PEEK, PEEK_TIMEOUT };
+enum call {
+    SEND,
+    SEND_TIMEOUT,
+    SEND_BATCH,
+    SEND_BATCH_TIMEOUT,
+    LOAN,
+    LOAN_TIMEOUT,
+    FLUSH,
+    RECV,
+    RECV_TIMEOUT,
+    RECV_BATCH,
+    RECV_BATCH_TIMEOUT,
+    PEEK,
+    PEEK_TIMEOUT,
+};
 
 struct waiter {
     const char *name;
@@ -140,6 +154,19 @@ struct waiter {
     enum call call;
     atomic_int opened; /* by how many */
 };
+
+/* None of them went. */
+static mpsc_status wait_with_a_batch(mpsc_sender *tx, enum call call)
+{
+    uint64_t numbers[2] = {0};
+    struct iovec both[] = {{&numbers[0], SIZE}, {&numbers[1], SIZE}};
+    size_t sent = 99;
+    mpsc_status status = call == SEND_BATCH
+                             ? mpsc_send_batch(tx, both, 2, &sent)
+                             : mpsc_send_batch_timeout(tx, both, 2, &sent, 1000 * SECONDS);
+    assert_int_equal(sent, 99);
+    return status;
+}
 
 static mpsc_status wait_as_sender(mpsc_sender *tx, enum call call)
 {
@@ -154,6 +181,9 @@ static mpsc_status wait_as_sender(mpsc_sender *tx, enum call call)
         return mpsc_send(tx, &number, sizeof number);
     case SEND_TIMEOUT:
         return mpsc_send_timeout(tx, &number, sizeof number, MPSC_FOREVER);
+    case SEND_BATCH:
+    case SEND_BATCH_TIMEOUT:
+        return wait_with_a_batch(tx, call);
     case LOAN:
         (void)!mpsc_loan(tx, SIZE, &status);
         return status;
@@ -163,6 +193,20 @@ static mpsc_status wait_as_sender(mpsc_sender *tx, enum call call)
     default:
         return mpsc_flush(tx, MPSC_FOREVER);
     }
+}
+
+/* The buffers are as they were. */
+static mpsc_status wait_for_a_batch(mpsc_receiver *rx, enum call call)
+{
+    uint64_t numbers[2];
+    struct iovec both[] = {{&numbers[0], SIZE}, {&numbers[1], SIZE}};
+    size_t received = 99;
+    mpsc_status status = call == RECV_BATCH
+                             ? mpsc_recv_batch(rx, both, 2, &received)
+                             : mpsc_recv_batch_timeout(rx, both, 2, &received, 1000 * SECONDS);
+    assert_int_equal(received, 99);
+    assert_int_equal(both[0].iov_len, SIZE);
+    return status;
 }
 
 static mpsc_status wait_as_receiver(mpsc_receiver *rx, enum call call)
@@ -175,6 +219,9 @@ static mpsc_status wait_as_receiver(mpsc_receiver *rx, enum call call)
         return mpsc_recv(rx, &number, sizeof number, &length);
     case RECV_TIMEOUT:
         return mpsc_recv_timeout(rx, &number, sizeof number, &length, 1000 * SECONDS);
+    case RECV_BATCH:
+    case RECV_BATCH_TIMEOUT:
+        return wait_for_a_batch(rx, call);
     case PEEK:
         (void)!mpsc_peek(rx, &length, &status);
         return status;
@@ -244,7 +291,7 @@ static void every_blocked_sender_is_told(enum mode mode)
 static void every_sender_of_a_rendezvous_is_told(enum mode mode)
 {
     for (enum way way = CLOSES; way < ways_of(mode); way++)
-        for (enum call call = SEND; call <= SEND_TIMEOUT; call++)
+        for (enum call call = SEND; call <= SEND_BATCH_TIMEOUT; call++)
             check_blocked(mode, way, call, 0, WAITERS);
 }
 
