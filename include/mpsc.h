@@ -145,10 +145,11 @@ typedef struct mpsc_options {
     int create;            /* 1: create the channel if it is not there (the default) */
     int exclusive;         /* 1: it must not be there (needs create) */
     int durable;           /* 1: outlives its processes, until mpsc_unlink */
-    unsigned permissions;  /* as for chmod, whatever the umask; 0: as it is, 0600 when created */
+    unsigned permissions;  /* as for chmod, whatever the umask, 0600 at least; 0: as it is, 0600
+                              when created */
     int any_owner;         /* 1: accept a segment that belongs to neither this user nor root */
     int reserved;          /* 0 */
-    const char *type_name; /* what a message is, at most MPSC_MAX_TYPE_NAME bytes; NULL: unsaid */
+    const char *type_name; /* what a message is, 1 to MPSC_MAX_TYPE_NAME bytes; NULL: unsaid */
     /* A channel of this process alone, whose messages may hold pointers: see mpsc_channel_with. */
     void (*destroy)(void *message, size_t length, void *context); /* NULL: it is none */
     void *context;                                                /* handed to it */
@@ -223,7 +224,8 @@ MPSC_MUST_USE mpsc_status mpsc_channel_with(const mpsc_options *options, mpsc_se
  * A receiver takes the channel's seat. Only one may hold it, so a second is MPSC_BUSY until the
  * first is closed or its process has ended; a new one then goes on where that one stopped.
  *
- * INVALID: the name, or an option's value. NOT_FOUND (create 0), EXISTS (exclusive 1). MISMATCH: it
+ * INVALID: the name, or an option's value, such as permissions by which the owner cannot read and write
+ * (0400), or an empty type name. NOT_FOUND (create 0), EXISTS (exclusive 1). MISMATCH: it
  * differs from the options. CORRUPT: not a channel, or damaged. DENIED: no permission, or the
  * segment is another user's (any_owner). BUSY: the seat is taken. NO_SPACE, NO_MEMORY, LIMIT, OS.
  */

@@ -149,7 +149,11 @@ static void options_that_cannot_be_are_refused(void)
     REFUSED(reserved, 1);
     REFUSED(permissions, 010000);
     REFUSED(permissions, 0x80000000u);
+    REFUSED(permissions, 0400);
+    REFUSED(permissions, 0200);
+    REFUSED(permissions, 0066);
     REFUSED(type_name, type);
+    REFUSED(type_name, "");
     mpsc_options options = MPSC_OPTIONS_INIT;
     options.exclusive = 1;
     options.create = 0;
