@@ -461,15 +461,21 @@ static int closes(void)
     return 0;
 }
 
+/* In the midst of a clone. */
+static void stop_the_holder(void)
+{
+    stopped = steps_start(&shared->steps, steps_through_a_clone, NULL);
+    while (!control_is_held())
+        assert_true(steps_next(&shared->steps, stopped));
+    steps_stop();
+}
+
 /* Who opens, clones or closes waits; messages do not. */
 static void holder_of_the_control_mutex(void)
 {
     scene_open(BOUND);
     struct waiter *waiters[] = {waiter_new(opens), waiter_new(clones), waiter_new(closes)};
-    stopped = steps_start(&shared->steps, steps_through_a_clone, NULL);
-    while (!control_is_held())
-        assert_true(steps_next(&shared->steps, stopped));
-    steps_stop();
+    stop_the_holder();
     for (int i = 0; i < 3; i++)
         waiter_enter(waiters[i]);
     they_wait(waiters, 3);
@@ -483,6 +489,37 @@ static void holder_of_the_control_mutex(void)
 #endif
     assert_status(steps_go_on(), MPSC_OK);
     they_end_well(waiters, 3);
+    scene_close();
+}
+
+static void expect_repairs(unsigned count)
+{
+    static const char label[] = "\nrepairs ";
+    char text[8192];
+    mpsc_stats stats = stats_of(name);
+    assert_int_equal(stats.repairs, count);
+    inspect(text, sizeof text);
+    const char *shown = strstr(text, label);
+    if (!shown || strtoul(shown + strlen(label), NULL, 10) != count)
+        fail_msg("mpsc-inspect does not say \"repairs %u\", but:\n%s", count, text);
+}
+
+/* Stopped it is waited for; killed there it is one who died over the tables, and whoever changes them
+ * next repairs them and counts it. */
+static void holder_that_is_killed(void)
+{
+    scene_open(BOUND);
+    for (unsigned killed = 1; killed <= 2; killed++) {
+        stop_the_holder();
+        expect_repairs(killed - 1);
+        steps_kill(stopped);
+        expect_repairs(killed - 1);
+        mpsc_sender_close(clone_of(tx));
+        expect_repairs(killed);
+        wait_counts(name, 1, 1, 1);
+        send_int(tx, FIRST);
+        expect_int(rx, FIRST);
+    }
     scene_close();
 }
 
@@ -598,6 +635,7 @@ int main(void)
         TEST(sender_that_is_about_to_claim_by_a_store),
         TEST(sender_that_accepts_an_offer),
         TEST(holder_of_the_control_mutex),
+        TEST(holder_that_is_killed),
         TEST(receiver_before_a_full_ring),
         TEST(receiver_at_a_rendezvous),
         TEST(sender_overtaken_at_any_instruction),
