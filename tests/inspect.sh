@@ -123,6 +123,24 @@ check "show tells it too" says '^state  *orphaned$'
 check "show names the dead" lines 3 '^[a-z]*  *[0-9]*  *-  *dead '
 check "an orphan is no error" status_is 0
 
+# ---- A child that inherited an end, and never used it
+
+start_peer 1 "$prefix-inherited" 4
+# shellcheck disable=SC2154
+holder=$peer1
+run show "$prefix-inherited"
+check "show names ends that were never used" lines 2 "^[a-z]*  *$holder .* alive  *never used "
+ask 1 fork
+ask 1 'send x'
+ask 1 receive
+run show "$prefix-inherited"
+check "show tells an end that was used" lines 2 "^[a-z]*  *$holder .* alive  *1 "
+check "show names who holds ends that it never used" lines 2 ' never used '
+for end in sender receiver; do
+    check "it names a child, by its pid and command ($end)" \
+        says "^$end  *[1-9][0-9]*  *[a-z_-]*inspect_peer?*  *alive  *never used "
+done
+
 # ---- Damage, and what is no channel
 
 damaged checksum 20

@@ -11,6 +11,7 @@
  *      receive         one message, which is printed
  *      take N          so many
  *      closefrom       closes all descriptors but the first three, the library's too
+ *      fork            a child that inherits both ends and does nothing, as long as this process lives
  */
 #include <mpsc.h>
 
@@ -59,6 +60,22 @@ static mpsc_status receive(int count)
     return status;
 }
 
+/* The child ends when nobody can write into its pipe any more. */
+static mpsc_status have_a_child(void)
+{
+    int ends[2];
+    char byte;
+    if (pipe(ends) != 0)
+        return MPSC_OS;
+    pid_t child = fork();
+    if (child == 0) {
+        close(ends[1]);
+        _exit((int)read(ends[0], &byte, 1));
+    }
+    close(ends[0]);
+    return child < 0 ? MPSC_OS : MPSC_OK;
+}
+
 static mpsc_status obey(const char *word, const char *rest)
 {
     if (strcmp(word, "send") == 0)
@@ -75,6 +92,8 @@ static mpsc_status obey(const char *word, const char *rest)
         closefrom(STDERR_FILENO + 1);
         return MPSC_OK;
     }
+    if (strcmp(word, "fork") == 0)
+        return have_a_child();
     return MPSC_INVALID;
 }
 
