@@ -34,8 +34,10 @@
  *    again, or heed the signal. A handler that runs right before a call, or in its first
  *    microseconds, does not interrupt it, and a call looks up every 100 ms, at which one may be missed:
  *    who must not miss any gives the call a time-out.
- *  - A signal handler may use the try calls, on a handle that nothing else uses, and no other call. Where it
- *    interrupted the only other sender in the midst of a claim, they may say MPSC_FULL though there is room.
+ *  - A signal handler may use the try calls, and what ends their loans and peeks, on a handle that nothing
+ *    else uses, and no other call. They may say MPSC_FULL though there is room where it interrupted the only
+ *    other sender in the midst of a claim; or, of an unbounded channel that must grow, a call that opens,
+ *    clones or closes a handle of it, or fork. MPSC_EMPTY likewise: what comes next is sent once it goes on.
  *  - A child that a signal handler forked must not return from the handler into a call that sends: what
  *    that call has claimed is its parent's.
  *  - Never leave a call by longjmp or asynchronous cancellation: what it had claimed or locked stays so
@@ -273,8 +275,8 @@ void mpsc_receiver_close(mpsc_receiver *rx);
  * the segment was damaged. Of an unbounded channel that must grow also NO_MEMORY and LIMIT: it would go
  * past this process' limit on address space, or on the size of files; and DENIED: the library's
  * descriptor was closed.
- * mpsc_try_send says MPSC_FULL of an unbounded channel while another process is making room in it for
- * more than 10 milliseconds, since it was stopped, say.
+ * mpsc_try_send says MPSC_FULL of an unbounded channel that must grow while somebody else changes who is in it,
+ * or makes room, for more than 10 milliseconds, since it was stopped, say.
  */
 MPSC_MUST_USE mpsc_status mpsc_send(mpsc_sender *tx, const void *message, size_t length);
 MPSC_MUST_USE mpsc_status mpsc_try_send(mpsc_sender *tx, const void *message, size_t length);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* 1.2, 1.3.8 Signals: a handler ends every blocking call with INTERRUPTED, and nothing was sent or
- * taken; a handler may send. */
+ * taken; a handler may use the try calls, whatever call it interrupts. */
+#include "alone.h"
 #include "blocking.h"
 #include "steps.h"
 
@@ -354,6 +355,432 @@ static void handler_sends_to_its_own_program(void)
     mpsc_receiver_close(rx);
 }
 
+/* ------------------------------------------------------------------ handlers that use every try call */
+
+enum { ROW = 3, BOUND = 1024, PAGE = 4096, BURST = 300 };
+
+union message {
+    struct note note;
+    char bytes[3 * PAGE];
+};
+
+/* Shared with the test, which runs the handler at a number of instructions of a call. */
+struct scene {
+    struct steps steps;
+    const struct main_call *call;
+    size_t bound;
+    const char *name, *fresh; /* of the channel, and of one that is not there */
+    atomic_int asleep;        /* the call has been */
+    atomic_int grew;          /* in so many runs */
+};
+static struct scene *scene;
+
+/* What the handler uses, and nothing else does. */
+static struct own {
+    mpsc_sender *tx, *other;
+    mpsc_receiver *rx;
+    uint32_t sent, arrived[2], burst;
+    union message row[ROW];
+} own;
+
+/* What the program uses that it interrupts. */
+static struct program {
+    mpsc_sender *tx, *more;
+    mpsc_receiver *rx; /* of what own.other sends */
+    uint32_t sent;
+} program;
+
+/* What the header says of a handler that interrupts it, and what the test does with it. */
+enum {
+    HAS_CLAIMED = 1,   /* MPSC_FULL though there is room, of a bounded channel */
+    HAS_TABLES = 2,    /* the same of an unbounded one that must grow */
+    WAITS = 4,         /* for what the handler does once it sleeps */
+    OF_BOUNDED = 8,    /* alone, */
+    OF_UNBOUNDED = 16, /* likewise */
+};
+
+struct main_call {
+    const char *name;
+    void (*before)(void);
+    void (*run)(void);
+    unsigned kind;
+};
+
+/* ---- sending: with no room but where the header says so nothing is sent */
+
+static bool own_sent(mpsc_status status, size_t count)
+{
+    unsigned may_be_full = scene->bound == MPSC_UNBOUNDED ? HAS_TABLES : HAS_CLAIMED;
+    if (status == MPSC_OK)
+        own.sent += (uint32_t)count;
+    else
+        assert_status(status, scene->call->kind & may_be_full ? MPSC_FULL : MPSC_OK);
+    return status == MPSC_OK;
+}
+
+static bool own_send(void)
+{
+    struct note note = {FROM_HANDLER, own.sent};
+    return own_sent(mpsc_try_send(own.tx, &note, sizeof note), 1);
+}
+
+static void own_loan(bool send)
+{
+    mpsc_status status = MPSC_OS;
+    struct note *loan = mpsc_try_loan(own.tx, sizeof *loan, &status);
+    if (!loan) {
+        own_sent(status, 0);
+    } else if (send) {
+        *loan = (struct note){FROM_HANDLER, own.sent};
+        assert_status(mpsc_send_loan(own.tx, loan, sizeof *loan), MPSC_OK);
+        own.sent++;
+    } else {
+        assert_status(mpsc_cancel_loan(own.tx, loan), MPSC_OK);
+    }
+}
+
+static void own_send_row(void)
+{
+    struct note notes[ROW];
+    struct iovec row[ROW];
+    size_t count = 0;
+    for (uint32_t i = 0; i < ROW; i++) {
+        notes[i] = (struct note){FROM_HANDLER, own.sent + i};
+        row[i] = (struct iovec){&notes[i], sizeof notes[i]};
+    }
+    mpsc_status status = mpsc_try_send_batch(own.tx, row, ROW, &count);
+    own_sent(status, count);
+}
+
+/* Of an unbounded channel twice as much each time, for which it must grow. */
+static void own_send_burst(void)
+{
+    bool sent = true;
+    for (uint32_t i = own.burst; i > 0 && sent; i--)
+        sent = own_send();
+    if (own.burst < BURST << 5)
+        own.burst *= 2;
+}
+
+static void own_sends(void)
+{
+    own_send();
+    own_loan(true);
+    own_loan(false);
+    own_send_row();
+    if (scene->bound == MPSC_UNBOUNDED)
+        own_send_burst();
+}
+
+/* ---- receiving */
+
+static bool own_arrived(mpsc_status status, const struct note *note)
+{
+    if (status != MPSC_OK) {
+        assert_status(status, MPSC_EMPTY);
+        return false;
+    }
+    assert_in_range(note->source, FROM_MAIN, FROM_HANDLER);
+    assert_int_equal(note->number, own.arrived[note->source]);
+    own.arrived[note->source]++;
+    return true;
+}
+
+static bool own_recv(void)
+{
+    mpsc_status status = mpsc_try_recv(own.rx, own.row, sizeof *own.row, NULL);
+    return own_arrived(status, &own.row->note);
+}
+
+static bool own_peek(void)
+{
+    mpsc_status status = MPSC_OS;
+    const struct note *note = mpsc_try_peek(own.rx, NULL, &status);
+    if (!own_arrived(status, note))
+        return false;
+    assert_status(mpsc_release(own.rx, note), MPSC_OK);
+    return true;
+}
+
+static bool own_recv_row(void)
+{
+    struct iovec row[ROW];
+    size_t count = 0;
+    for (size_t i = 0; i < ROW; i++)
+        row[i] = (struct iovec){&own.row[i], sizeof own.row[i]};
+    mpsc_status status = mpsc_try_recv_batch(own.rx, row, ROW, &count);
+    if (status != MPSC_OK)
+        return own_arrived(status, NULL);
+    for (size_t i = 0; i < count; i++)
+        own_arrived(MPSC_OK, &own.row[i].note);
+    return true;
+}
+
+static void own_receives(void)
+{
+    while (own_recv() && own_peek() && own_recv_row())
+        continue;
+}
+
+static void uses_every_try_call(int number)
+{
+    int saved = errno, ready = 1;
+    bool takes = !(scene->call->kind & WAITS) || atomic_load(&scene->asleep);
+    (void)number;
+    own_sends();
+    if (takes)
+        own_receives();
+    if (takes && own.other)
+        assert_status(mpsc_try_send(own.other, &ready, sizeof ready), MPSC_OK);
+    kill(getpid(), SIGSTOP); /* the test sees that it is through */
+    errno = saved;
+}
+
+/* ---- the calls that it interrupts */
+
+static void main_sends(void)
+{
+    for (int i = 0; i < 3; i++) {
+        struct note note = {FROM_MAIN, program.sent++};
+        assert_status(mpsc_send(program.tx, &note, sizeof note), MPSC_OK);
+    }
+}
+
+static void main_sends_at_length(void)
+{
+    static union message message;
+    message.note = (struct note){FROM_MAIN, program.sent++};
+    assert_status(mpsc_send(program.tx, &message, sizeof message), MPSC_OK);
+}
+
+static void before_it_sends_alone(void)
+{
+    unsigned senders = alone_begin(program.tx);
+    main_sends();
+    alone_end(program.tx, senders);
+}
+
+static void main_opens(void)
+{
+    program.more = open_tx(scene->name, sizeof(struct note), scene->bound);
+}
+
+static void main_creates(void)
+{
+    program.more = open_tx(scene->fresh, sizeof(struct note), scene->bound);
+}
+
+static void main_clones(void)
+{
+    program.more = clone_of(program.tx);
+}
+
+static void main_closes(void)
+{
+    mpsc_sender_close(program.more);
+    program.more = NULL;
+}
+
+static void main_forks(void)
+{
+    pid_t ended, child = fork();
+    if (child == 0)
+        _exit(0);
+    do
+        ended = waitpid(child, NULL, 0);
+    while (ended < 0 && errno == EINTR);
+    assert_int_equal(ended, child);
+}
+
+static void main_flushes(void)
+{
+    mpsc_status status;
+    do
+        status = mpsc_flush(program.tx, MPSC_FOREVER);
+    while (status == MPSC_INTERRUPTED);
+    assert_status(status, MPSC_OK);
+}
+
+static void before_it_waits(void)
+{
+    struct ends ends = ends_open(sizeof(int), BOUND);
+    own.other = ends.tx;
+    program.rx = ends.rx;
+}
+
+static void main_selects(void)
+{
+    size_t ready = 1;
+    mpsc_status status;
+    do
+        status = mpsc_select(&program.rx, 1, MPSC_FOREVER, &ready);
+    while (status == MPSC_INTERRUPTED);
+    assert_status(status, MPSC_OK);
+    assert_int_equal(ready, 0);
+}
+
+static void main_receives(void)
+{
+    int value = 0;
+    mpsc_status status;
+    do
+        status = mpsc_recv(program.rx, &value, sizeof value, NULL);
+    while (status == MPSC_INTERRUPTED);
+    assert_status(status, MPSC_OK);
+    assert_int_equal(value, 1);
+}
+
+static void nothing_before(void)
+{
+}
+
+static const struct main_call main_calls[] = {
+    {"open", nothing_before, main_opens, HAS_TABLES},
+    {"open, creating", nothing_before, main_creates, OF_BOUNDED},
+    {"clone", nothing_before, main_clones, HAS_TABLES},
+    {"close", main_clones, main_closes, HAS_TABLES},
+    {"close of the last", main_creates, main_closes, OF_BOUNDED},
+    {"fork", nothing_before, main_forks, HAS_TABLES},
+    {"send", nothing_before, main_sends, 0},
+    {"send, alone", before_it_sends_alone, main_sends, HAS_CLAIMED | OF_BOUNDED},
+    {"send, growing", nothing_before, main_sends_at_length, OF_UNBOUNDED},
+    {"flush", main_sends, main_flushes, WAITS},
+    {"select", before_it_waits, main_selects, WAITS},
+    {"recv", before_it_waits, main_receives, WAITS},
+};
+
+/* ---- the program */
+
+static void program_begin(void)
+{
+    own = (struct own){.burst = BURST};
+    program = (struct program){NULL};
+    open_both(scene->name, sizeof(struct note), scene->bound, &program.tx, &own.rx);
+    own.tx = clone_of(program.tx);
+    scene->call->before();
+    handle(SIGUSR1, uses_every_try_call, 0);
+}
+
+/* All that was sent has arrived, and no more; nobody was taken for dead. */
+static void program_end(void)
+{
+    own_receives();
+    assert_int_equal(stats_of(scene->name).holes, 0);
+    assert_int_equal(own.arrived[FROM_MAIN], program.sent);
+    assert_int_equal(own.arrived[FROM_HANDLER], own.sent);
+    mpsc_sender_close(program.tx);
+    mpsc_sender_close(program.more);
+    mpsc_receiver_close(program.rx);
+    mpsc_sender_close(own.tx);
+    mpsc_sender_close(own.other);
+    mpsc_receiver_close(own.rx);
+    assert_false(name_exists(scene->name));
+    assert_false(name_exists(scene->fresh));
+}
+
+static int program_body(void *argument)
+{
+    sigset_t set;
+    scene = argument;
+    program_begin();
+    uint64_t memory = stats_of(scene->name).memory;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    steps_begin(&scene->steps);
+    scene->call->run();
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &set, NULL), 0); /* the last has run */
+    kill(getpid(), SIGSTOP);
+    if (stats_of(scene->name).memory > memory)
+        atomic_fetch_add(&scene->grew, 1);
+    program_end();
+    return 0;
+}
+
+/* ---- the test */
+
+/* Between two runs of the handler; a prime, so that loops do not keep step. And what is stepped of a call
+ * that waits, which begins anew after each. */
+enum { STRIDE = 331, STEPS_OF_WAITING = 2000 };
+
+/* Lets the program go on to its next stop: the signal that stopped it. One that sleeps has the handler
+ * to wake it. */
+static int next_stop(worker w, enum __ptrace_request request, int number)
+{
+    int status;
+    unsigned looks = 0;
+    assert_int_equal(ptrace(request, worker_pid(w), NULL, number), 0);
+    while (waitpid(worker_pid(w), &status, WNOHANG) == 0) {
+        sched_yield();
+        if (++looks % 500 == 0 && sleeping(worker_pid(w), worker_pid(w))) {
+            atomic_store(&scene->asleep, 1);
+            signal_worker(w, SIGUSR1);
+        }
+    }
+    assert_true(WIFSTOPPED(status));
+    bool is_news = WSTOPSIG(status) == SIGCHLD; /* its child has ended */
+    return is_news ? next_stop(w, request, 0) : WSTOPSIG(status);
+}
+
+/* The handler runs after so many instructions of the call, and again after each stride; how many there
+ * were. */
+static unsigned long interrupt_after(unsigned long first)
+{
+    unsigned long count = 0;
+    int stop = SIGTRAP;
+    scene->name = channel_name();
+    scene->fresh = channel_name();
+    atomic_store(&scene->asleep, 0);
+    worker w = steps_start(&scene->steps, program_body, scene);
+    while (stop != SIGSTOP) {
+        bool on = scene->call->kind & WAITS && count >= STEPS_OF_WAITING;
+        stop = next_stop(w, on ? PTRACE_CONT : PTRACE_SINGLESTEP, 0);
+        if (stop == SIGTRAP && count++ % STRIDE == first)
+            signal_worker(w, SIGUSR1);
+        else if (stop == SIGUSR1)
+            assert_int_equal(next_stop(w, PTRACE_CONT, SIGUSR1), SIGSTOP);
+    }
+    steps_let_go(w);
+    assert_int_equal(worker_join(w), 0);
+    return count;
+}
+
+/* At other instructions each time, and in each run of the test. */
+static void interrupt_everywhere(const struct main_call *call)
+{
+    unsigned long first = now_ns() / 1000 % STRIDE;
+    scene->call = call;
+    atomic_store(&scene->grew, 0);
+    for (unsigned long steps = 0; steps < scaled(10000); first = (first + STRIDE / 2) % STRIDE)
+        steps += interrupt_after(first);
+    if (scene->bound == MPSC_UNBOUNDED)
+        assert_true(atomic_load(&scene->grew) > 0);
+}
+
+static void handler_uses_every_try_call_in(size_t bound)
+{
+    needs_futexes();
+    harness_timeout(120);
+    const unsigned others = bound == MPSC_UNBOUNDED ? OF_BOUNDED : OF_UNBOUNDED;
+    scene = shared_memory(sizeof *scene);
+    scene->bound = bound;
+    for (size_t i = 0; i < sizeof main_calls / sizeof *main_calls; i++)
+        if (!(main_calls[i].kind & others))
+            interrupt_everywhere(&main_calls[i]);
+}
+
+static void handler_uses_every_try_call(enum mode mode)
+{
+    (void)mode;
+    handler_uses_every_try_call_in(BOUND);
+}
+
+/* Until it must grow, and on. */
+static void handler_makes_the_channel_grow(enum mode mode)
+{
+    (void)mode;
+    handler_uses_every_try_call_in(MPSC_UNBOUNDED);
+}
+
 int main(void)
 {
     static const struct test tests[] = {
@@ -364,6 +791,8 @@ int main(void)
         TEST_BOTH(handler_sends_while_main_sends),
         TEST_BOTH(handler_sends_while_main_sleeps_and_wakes),
         TEST(handler_sends_to_its_own_program),
+        TEST_PROCESSES(handler_uses_every_try_call),
+        TEST_PROCESSES(handler_makes_the_channel_grow),
     };
     return harness_main("interrupt", tests, sizeof tests / sizeof *tests);
 }
