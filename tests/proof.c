@@ -133,8 +133,10 @@ static void victim_enter(struct run *run, unsigned number)
 {
     const struct scenario *scenario = run->victim[number].scenario;
     unsigned flying = scenario->traits & BATCHED ? BATCH : 1;
-    for (unsigned i = 0; scenario->flight && i < flying; i++)
+    for (unsigned i = 0; scenario->flight && i < flying; i++) {
         ledger_expect(&run->ledger, victim_message(number, 99 - i, scenario->flight), true);
+        run->ledger.entry[run->ledger.count - 1].follows = i > 0;
+    }
     run->stepper[number].follow = scenario->traits & FOLLOWS;
     stepper_enter(&run->stepper[number]);
 }

@@ -23,6 +23,8 @@ struct ledger {
     struct entry {
         uint64_t id;
         bool in_flight;
+        bool follows; /* of a batch: does not come without the one before it */
+        bool missed;
     } entry[LEDGER];
     unsigned count, next;
     unsigned came; /* since the last ledger_clear */
@@ -38,6 +40,8 @@ void ledger_clear(struct ledger *ledger);
 void ledger_expect(struct ledger *ledger, uint64_t id, bool in_flight);
 /* Whether a message that is expected was sent. */
 void ledger_settle(struct ledger *ledger, uint64_t id, bool sent);
+/* The dead receiver may have taken so many, all of them or none. */
+void ledger_took(struct ledger *ledger, unsigned taken);
 void ledger_came(struct ledger *ledger, uint64_t id);
 /* Nothing more comes. */
 void ledger_end(struct ledger *ledger);

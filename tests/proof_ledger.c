@@ -41,7 +41,7 @@ void ledger_clear(struct ledger *ledger)
 void ledger_expect(struct ledger *ledger, uint64_t id, bool in_flight)
 {
     assert_true(ledger->count < LEDGER);
-    ledger->entry[ledger->count++] = (struct entry){id, in_flight};
+    ledger->entry[ledger->count++] = (struct entry){.id = id, .in_flight = in_flight};
 }
 
 void ledger_settle(struct ledger *ledger, uint64_t id, bool sent)
@@ -54,6 +54,15 @@ void ledger_settle(struct ledger *ledger, uint64_t id, bool sent)
         }
 }
 
+void ledger_took(struct ledger *ledger, unsigned taken)
+{
+    for (unsigned i = 0; i < taken && ledger->next + i < ledger->count; i++) {
+        struct entry *entry = &ledger->entry[ledger->next + i];
+        entry->in_flight = true;
+        entry->follows = i > 0;
+    }
+}
+
 static bool may_miss(const struct entry *entry)
 {
     return entry->in_flight || entry->id == 0;
@@ -62,14 +71,17 @@ static bool may_miss(const struct entry *entry)
 void ledger_came(struct ledger *ledger, uint64_t id)
 {
     for (; ledger->next < ledger->count; ledger->next++) {
-        const struct entry *entry = &ledger->entry[ledger->next];
+        struct entry *entry = &ledger->entry[ledger->next];
         if (entry->id == id) {
+            if (entry->follows && entry[-1].missed)
+                fail_msg("message %#jx came without the one before it", (uintmax_t)id);
             ledger->next++;
             ledger->came++;
             return;
         }
         if (!may_miss(entry))
             fail_msg("message %#jx came instead of %#jx", (uintmax_t)id, (uintmax_t)entry->id);
+        entry->missed = true;
     }
     fail_msg("message %#jx came, and was not expected (any more)", (uintmax_t)id);
 }

@@ -341,9 +341,8 @@ void survivors_check(struct run *run)
     if (segment_of(run) && !has(run, RENDEZVOUS) && !has(run, LISTENS) && !has(run, PUSHES))
         queued = view_queued(segment_of(run));
     unsigned taken = scenario->traits & BATCHED ? BATCH : 1;
-    for (unsigned i = run->ledger.next; scenario->over && i < run->ledger.next + taken; i++)
-        if (i < run->ledger.count)
-            run->ledger.entry[i].in_flight = true;
+    if (scenario->over)
+        ledger_took(&run->ledger, taken);
     run->ledger.came = 0;
     stage("what comes right after the death");
     if (scenario->after)
