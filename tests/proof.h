@@ -4,7 +4,8 @@
  * call, stepped some instructions into it, and killed; then the survivors are asked what they see.
  *
  *      proof.c             sweeps over the points, one fresh run for each, and reports
- *      proof_scenarios.c   what is done before the call, and the call
+ *      proof_scenarios.c   the calls
+ *      proof_prepare.c     what is done before and after them
  *      proof_survivors.c   what must hold afterwards
  *      proof_ledger.c      what was sent, and in what order it must come
  *      proof_helper.c      a second surviving process
