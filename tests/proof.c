@@ -30,7 +30,7 @@
 #include <time.h>
 
 enum {
-    POINTS = 12,
+    POINTS = 8,
     PAIRS = 5,
     PAIRS_EXHAUSTIVE = 600,
     VISITS = 4,
