@@ -55,7 +55,7 @@ static void send_call(struct victim *v)
     assert_status(mpsc_send(v->tx, v->message, length), MPSC_OK);
 }
 
-/* One that nobody watches yet. */
+/* One that those who sleep do not watch yet. */
 static void open_and_send_call(struct victim *v)
 {
     open_tx_call(v);
@@ -598,6 +598,8 @@ const struct scenario scenarios[] = {
     {"open_sender_creating", ALONE, 0, NULL, with_nothing, 0, 0, open_tx_call, 0, false, NULL,
      NULL},
     {"open_sender_attaching", 0, 2, NULL, with_nothing, 0, 0, open_tx_call, 0, false, NULL, NULL},
+    {"open_sender_listened", LISTENS, 0, NULL, with_nothing, 0, 0, open_and_send_call, 1, false,
+     NULL, NULL},
     {"open_sender_again", 0, 2, NULL, with_tx, 0, 0, open_tx_call, 0, false, NULL, NULL},
     {"open_receiver_creating", ALONE | RECEIVES, 0, NULL, with_nothing, 0, 0, open_rx_call, 0,
      false, NULL, NULL},

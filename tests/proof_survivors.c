@@ -94,11 +94,19 @@ static void check_segment(const struct run *run)
         fail_msg("segment_check: %s", broken);
 }
 
-/* The second survivor was asleep in a call on the victim's other side. */
+static bool nothing_is_queued(void *argument)
+{
+    const struct segment *segment = argument;
+    return atomic_load(&segment->header->head) == atomic_load(&segment->header->rings[0].tail);
+}
+
+/* The second survivor was asleep in a call on the victim's other side. What was committed comes to it, and what
+ * was only claimed is passed, with nobody but the dead to tell of it. */
 static void helper_hears(struct run *run)
 {
     if (has(run, LISTENS)) {
         if (!has(run, SOLE)) {
+            wait_until(nothing_is_queued, (void *)(uintptr_t)segment_of(run));
             uint64_t last = run->helper_until;
             ledger_expect(&run->ledger, last, false);
             assert_status(send_id(run->tx, last), MPSC_OK);

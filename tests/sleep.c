@@ -2,6 +2,7 @@
 /* 1.2, 1.3.5 Blocked calls sleep and are woken: no wake-up is lost, no time-out comes early. */
 #include "blocking.h"
 
+#include <stdio.h>
 #include <time.h>
 
 /* ------------------------------------------------------------------ back and forth */
@@ -385,6 +386,46 @@ static void blocked_processes_cost_nothing(void)
         blocked_close(b[i]);
 }
 
+/* How often it has fallen asleep. */
+static unsigned long sleeps_of(pid_t pid)
+{
+    static const char label[] = "voluntary_ctxt_switches:";
+    char path[64], line[256];
+    unsigned long sleeps = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *status = fopen(path, "r");
+    assert_non_null(status);
+    while (fgets(line, sizeof line, status))
+        if (strncmp(line, label, sizeof label - 1) == 0)
+            sleeps = strtoul(line + sizeof label - 1, NULL, 10);
+    fclose(status);
+    return sleeps;
+}
+
+/* Ten times a second they look whether all is as it should be. */
+static void blocked_processes_sleep_on(void)
+{
+    struct blocked *b[BLOCKING_CALLS];
+    unsigned long before[BLOCKING_CALLS];
+    for (int i = 0; i < BLOCKING_CALLS; i++)
+        b[i] = blocked_start(&blocking_calls[i], PROCESSES, 3600 * SECONDS);
+    uint64_t start = now_ns();
+    for (int i = 0; i < BLOCKING_CALLS; i++)
+        before[i] = sleeps_of(worker_pid(b[i]->worker));
+    sleep(2); /* not to make anything likely: this is the time in which they are counted */
+    for (int i = 0; i < BLOCKING_CALLS; i++) {
+        unsigned long times = sleeps_of(worker_pid(b[i]->worker)) - before[i];
+        unsigned long tenths = (now_ns() - start) / (100 * MILLISECONDS);
+        if (times > tenths + 2) /* it begins with a short one */
+            fail_msg("%s fell asleep %lu times in %lu tenths of a second", b[i]->call->name, times,
+                     tenths);
+    }
+    for (int i = 0; i < BLOCKING_CALLS; i++)
+        blocked_join(b[i]);
+    for (int i = 0; i < BLOCKING_CALLS; i++)
+        blocked_close(b[i]);
+}
+
 /* ------------------------------------------------------------------ long beside short messages */
 
 struct sizes {
@@ -535,6 +576,7 @@ int main(void)
         TEST(no_time_is_enough_when_nothing_is_in_the_way),
         TEST(long_message_that_timed_out_leaves_no_trace),
         TEST(blocked_processes_cost_nothing),
+        TEST(blocked_processes_sleep_on),
         TEST_BOTH(long_and_short_messages_both_get_through),
         TEST_BOTH(flush_waits_for_the_last_message),
         TEST(flush_is_for_what_this_handle_sent),

@@ -342,19 +342,51 @@ static void no_call_waits_longer_than_it_may(void)
     }
 }
 
-/* What it is about to claim holds up the other senders: it may have decided to. */
-static void sender_that_is_about_to_claim_by_a_store(void)
+static void comes_to_a_claim_by_a_store(void)
 {
     scene_open(BOUND);
     stopped = steps_start(&shared->steps, steps_through_a_claim_by_a_store, NULL);
     expect_int(rx, 0);
     while (!is_about_to_claim())
         assert_true(steps_next(&shared->steps, stopped));
+}
+
+/* What it is about to claim holds up the other senders: it may have decided to. */
+static void sender_that_is_about_to_claim_by_a_store(void)
+{
+    comes_to_a_claim_by_a_store();
     steps_stop();
     no_call_waits_longer_than_it_may();
     struct waiter *sender = waiter_start(sends_second);
     they_wait(&sender, 1);
     inspect_says("what comes next: claimed, not sent", "1 sender");
+    assert_status(steps_go_on(), MPSC_OK);
+    they_end_well(&sender, 1);
+    expect_int(rx, FIRST);
+    expect_int(rx, SECOND);
+    scene_close();
+}
+
+/* It stores, and looks no more whether it may: it does not know that others wait for that. */
+static void sender_whose_next_instruction_claims(void)
+{
+    unsigned instructions = 0;
+    comes_to_a_claim_by_a_store();
+    for (; is_about_to_claim(); instructions++)
+        assert_true(steps_next(&shared->steps, stopped));
+    steps_let_go(stopped);
+    wait_for(&shared->steps.done);
+    expect_int(rx, FIRST);
+    steps_kill(stopped);
+    scene_close();
+
+    comes_to_a_claim_by_a_store();
+    for (unsigned i = 1; i < instructions; i++)
+        assert_true(steps_next(&shared->steps, stopped));
+    assert_true(is_about_to_claim());
+    steps_stop();
+    struct waiter *sender = waiter_start(sends_second);
+    they_wait(&sender, 1);
     assert_status(steps_go_on(), MPSC_OK);
     they_end_well(&sender, 1);
     expect_int(rx, FIRST);
@@ -633,6 +665,7 @@ int main(void)
         TEST(sender_in_the_midst_of_a_send),
         TEST(sender_in_the_midst_of_a_batch),
         TEST(sender_that_is_about_to_claim_by_a_store),
+        TEST(sender_whose_next_instruction_claims),
         TEST(sender_that_accepts_an_offer),
         TEST(holder_of_the_control_mutex),
         TEST(holder_that_is_killed),
