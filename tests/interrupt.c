@@ -654,7 +654,7 @@ static const struct main_call main_calls[] = {
 static void program_begin(void)
 {
     own = (struct own){.burst = BURST};
-    program = (struct program){NULL};
+    program = (struct program){0};
     open_both(scene->name, sizeof(struct note), scene->bound, &program.tx, &own.rx);
     own.tx = clone_of(program.tx);
     scene->call->before();
