@@ -46,10 +46,15 @@ static void take_some(struct victim *v)
         assert_status(mpsc_recv(v->rx, buffer, sizeof buffer, NULL), MPSC_OK);
 }
 
-void with_tx(struct victim *v)
+void victim_open_tx(struct victim *v)
 {
     mpsc_options o = victim_options(v);
     assert_status(mpsc_open_sender(v->run->name, &o, &v->tx), MPSC_OK);
+}
+
+void with_tx(struct victim *v)
+{
+    victim_open_tx(v);
     send_some(v);
 }
 
@@ -62,8 +67,7 @@ void with_tx_asking(struct victim *v)
 
 void with_tx_biased(struct victim *v)
 {
-    mpsc_options o = victim_options(v);
-    assert_status(mpsc_open_sender(v->run->name, &o, &v->tx), MPSC_OK);
+    victim_open_tx(v);
     unsigned senders = alone_begin(v->tx);
     send_some(v);
     alone_end(v->tx, senders);
@@ -103,12 +107,11 @@ void with_crowd(struct victim *v)
 /* The clone has gone on in another ring. */
 void with_grown(struct victim *v)
 {
-    mpsc_options o = victim_options(v);
-    assert_status(mpsc_open_sender(v->run->name, &o, &v->clone), MPSC_OK);
-    with_tx(v);
+    victim_open_tx(v);
     mpsc_sender *tx = v->tx;
-    v->tx = v->clone;
-    v->clone = tx;
+    with_tx(v);
+    v->clone = v->tx;
+    v->tx = tx;
 }
 
 void with_peeked(struct victim *v)

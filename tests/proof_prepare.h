@@ -12,7 +12,8 @@ extern unsigned destroyed;
 /* The message that the call sends. */
 uint64_t flying(const struct victim *v);
 
-/* In the victim, before the call. */
+/* In the victim, before the call; the first is one as well. */
+void victim_open_tx(struct victim *v);
 void with_tx(struct victim *v);
 void with_tx_asking(struct victim *v);
 void with_tx_biased(struct victim *v);

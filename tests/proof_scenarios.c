@@ -4,12 +4,6 @@
 
 /* ------------------------------------------------------------------ the calls */
 
-static void open_tx_call(struct victim *v)
-{
-    mpsc_options o = victim_options(v);
-    assert_status(mpsc_open_sender(v->run->name, &o, &v->tx), MPSC_OK);
-}
-
 static void open_rx_call(struct victim *v)
 {
     mpsc_options o = victim_options(v);
@@ -58,7 +52,7 @@ static void send_call(struct victim *v)
 /* One that those who sleep do not watch yet. */
 static void open_and_send_call(struct victim *v)
 {
-    open_tx_call(v);
+    victim_open_tx(v);
     send_call(v);
 }
 
@@ -595,12 +589,12 @@ const struct scenario scenarios[] = {
     {"select_expires", RECEIVES, 0, NULL, with_rx, 0, 0, select_expires_call, 0, false, NULL, NULL},
     {"len", RECEIVES, 2, NULL, with_rx, 0, 0, len_call, 0, false, NULL, NULL},
     {"capacity", RECEIVES, 2, NULL, with_rx, 0, 0, capacity_call, 0, false, NULL, NULL},
-    {"open_sender_creating", ALONE, 0, NULL, with_nothing, 0, 0, open_tx_call, 0, false, NULL,
+    {"open_sender_creating", ALONE, 0, NULL, with_nothing, 0, 0, victim_open_tx, 0, false, NULL,
      NULL},
-    {"open_sender_attaching", 0, 2, NULL, with_nothing, 0, 0, open_tx_call, 0, false, NULL, NULL},
+    {"open_sender_attaching", 0, 2, NULL, with_nothing, 0, 0, victim_open_tx, 0, false, NULL, NULL},
     {"open_sender_listened", LISTENS, 0, NULL, with_nothing, 0, 0, open_and_send_call, 1, false,
      NULL, NULL},
-    {"open_sender_again", 0, 2, NULL, with_tx, 0, 0, open_tx_call, 0, false, NULL, NULL},
+    {"open_sender_again", 0, 2, NULL, with_tx, 0, 0, victim_open_tx, 0, false, NULL, NULL},
     {"open_receiver_creating", ALONE | RECEIVES, 0, NULL, with_nothing, 0, 0, open_rx_call, 0,
      false, NULL, NULL},
     {"open_receiver_attaching", RECEIVES | UNHEARD, 2, NULL, with_nothing, 0, 0, open_rx_call, 0,
@@ -608,9 +602,9 @@ const struct scenario scenarios[] = {
     {"open_receiver_takeover", RECEIVES, 3, dead_receiver, with_nothing, 0, 0, open_rx_call, 0,
      false, NULL, NULL},
     {"open_receiver_busy", 0, 2, NULL, with_nothing, 0, 0, open_rx_busy_call, 0, false, NULL, NULL},
-    {"open_durable", ALONE | DURABLE, 0, NULL, with_nothing, 0, 0, open_tx_call, 0, false, NULL,
+    {"open_durable", ALONE | DURABLE, 0, NULL, with_nothing, 0, 0, victim_open_tx, 0, false, NULL,
      NULL},
-    {"open_orphan", ALONE | FORGETS, 0, orphan, with_nothing, 0, 0, open_tx_call, 0, false, NULL,
+    {"open_orphan", ALONE | FORGETS, 0, orphan, with_nothing, 0, 0, victim_open_tx, 0, false, NULL,
      NULL},
     {"open_own", ALONE | FORGETS, 0, NULL, with_nothing, 0, 0, open_own_call, 0, false, NULL, NULL},
     {"channel", ALONE | PRIVATE, 0, NULL, with_nothing, 0, 0, channel_call, 0, false, NULL, NULL},

@@ -549,8 +549,8 @@ static void given_up_at_any_instruction(enum mode mode)
     harness_skip("--with-sync=pthread: who is stopped with its mutex holds up the others");
 #endif
     unsigned long step = 1 + 600 / scaled(150), at = now_ns() / 1000 % step;
-    const unsigned long most =
-        2000; /* on a slow machine it is always given up first, which is a longer way */
+    /* On a slow machine it is always given up first, which is a longer way. */
+    const unsigned long most = 2000;
     for (bool inside = true; inside && at < most; at += step) {
         uint64_t time = 10 * MILLISECONDS;
         while (!given_up_after(at, time, &inside))
