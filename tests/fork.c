@@ -590,12 +590,13 @@ static int ends_in_some_way(void *argument)
     return 0;
 }
 
-static void hundred_forks_leak_nothing(void)
+static void many_forks_leak_nothing(void)
 {
     struct scene *s = scene_open(NAMED);
     int before = descriptors();
     uint64_t memory = 0;
-    for (int i = 0; i < 100; i++) {
+    const int forks = 10 + (int)scaled(500);
+    for (int i = 0; i < forks; i++) {
         step_to(&s->step, i);
         join_well(worker_start(PROCESSES, ends_in_some_way, s));
         if (i == 9)
@@ -848,7 +849,7 @@ int main(void)
         TEST(loan_is_not_inherited),
         TEST(peek_is_not_inherited),
         TEST(failed_fork_leaves_the_counts_right),
-        TEST(hundred_forks_leak_nothing),
+        TEST(many_forks_leak_nothing),
         TEST(exec_holds_nothing),
         TEST(vfork_holds_nothing),
         TEST(posix_spawn_holds_nothing),

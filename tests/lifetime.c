@@ -258,12 +258,13 @@ static void a_durable_channel_stays(enum mode mode)
 
     run(mode, receives_and_closes, shared, 0, 1);
     run(mode, sends_and_closes, shared, 3, 2);
-    for (uint64_t i = 1; i < 100; i++) {
+    const uint64_t rounds = scaled(500);
+    for (uint64_t i = 1; i <= rounds; i++) {
         run(mode, receives_and_closes, shared, i, 1);
         run(mode, sends_and_closes, shared, i + 4, 1);
     }
     assert_int_equal(stats_of(shared->name).queued, 4);
-    run(mode, receives_and_closes, shared, 100, 4);
+    run(mode, receives_and_closes, shared, rounds + 1, 4);
     assert_int_equal(stats_of(shared->name).queued, 0);
     assert_true(name_exists(shared->name));
     assert_status(mpsc_unlink(shared->name), MPSC_OK);

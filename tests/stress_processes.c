@@ -107,7 +107,7 @@ static void consumers_take_turns(enum mode mode)
     harness_timeout(120);
     shift->name = channel_name();
     shift->left = PRODUCERS * scaled(traffic.each);
-    shift->share = (unsigned long)shift->left / 50 + 1;
+    shift->share = (unsigned long)shift->left / (1 + scaled(250)) + 1;
     for (unsigned i = 0; i < PRODUCERS; i++) {
         strangers[i] = (struct stranger){&traffic, shift->name, i, NULL};
         workers[i] = worker_start(mode, produces_durably, &strangers[i]);
