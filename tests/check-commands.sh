@@ -56,14 +56,25 @@ arrange() {
     rm /dev/shm/files
     mkdir "$work/here" && cd "$work/here" && echo three words here >file
 }
+leave_an_orphan() {
+    mpsc-cat --send orphan </dev/zero &
+    until mpsc-inspect check orphan >/dev/null 2>&1; do
+        sleep 0.05
+    done
+    kill -KILL $!
+    wait $! 2>/dev/null
+}
 
 # succeeds COMMAND SECONDS STATUS: it is ended after so long.
 succeeds() {
     timeout -k 5 "$2" sh -c "$1" </dev/null >"$work/said" 2>&1
     status=$?
-    [ $status -eq "$3" ] && return
-    echo "$1: status $status, not $3"
-    sed 's/^/    /' "$work/said"
+    [ $status -eq "$3" ] && return 0
+    complain "$1: status $status, not $3"
+}
+complain() {
+    echo "$1"
+    head -n 30 "$work/said" | sed 's/^/    /'
     failed=1
 }
 
@@ -75,12 +86,22 @@ while read -r command; do
     # (There is less to count in the folder below; script/demo counts all.)
     run=$(echo "$command" | sed "s,build/default/,$build/,; s/ NAME/ jobs/; s,/usr/include$,/usr/include/linux,")
     case $command in
-    *--follow*--count*)
-        seq 10000 | mpsc-cat --send numbers &
+    *--receive\ numbers*)
+        case $command in *--follow*) seq 10000 | mpsc-cat --send numbers & ;; esac
         succeeds "$run" 60 0
         wait
+        # They went to a file, or were counted, or are what was said.
+        [ ! -e sorted ] || mv sorted "$work/said"
+        [ "$(wc -l <"$work/said")" -eq 10000 ] || grep -qx 10000 "$work/said" ||
+            complain "$command: not every message came"
         ;;
     *watch* | *--follow*) succeeds "$run" 1 124 ;; # they go on
+    "mpsc-inspect gc")
+        leave_an_orphan
+        succeeds "$run" 60 0
+        [ ! -e /dev/shm/orphan ] || complain "$command: an orphan is left"
+        [ -e /dev/shm/log ] || complain "$command: a durable channel is gone"
+        ;;
     *) succeeds "$run" 60 0 ;;
     esac
 done <"$work/commands"

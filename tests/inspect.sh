@@ -141,6 +141,52 @@ for end in sender receiver; do
         says "^$end  *[1-9][0-9]*  *[a-z_-]*inspect_peer?*  *alive  *never used "
 done
 
+# ---- Other kinds, and what went wrong
+
+start_peer 2 "$prefix-rendezvous" 0
+run list
+check "list tells a rendezvous" says "^$prefix-rendezvous  *rendezvous .* ok\$"
+seq 3 | ./tools/mpsc-cat --send "$prefix-unbounded" --durable
+run list
+check "list tells a durable channel without a bound, and that nobody is there" \
+    says "^$prefix-unbounded  *unbounded, durable  *3/- .* 3  *0  *0  *-  .* idle\$"
+start_peer 3 "$prefix-unlucky" 4 durable
+ask 3 'send first'
+ask 3 loan
+run show "$prefix-unlucky"
+check "show counts no bad luck before there is any" says '^holes  *0 '
+check "nor that a seat was taken over" says '^takeovers  *0 '
+# shellcheck disable=SC2154
+kill -KILL "$peer3"
+wait "$peer3" 2>/dev/null
+echo last | ./tools/mpsc-cat --send "$prefix-unlucky"
+./tools/mpsc-cat --receive "$prefix-unlucky" --count 2 >"$tmp/received"
+printf 'first\nlast\n' | cmp - "$tmp/received" || failed=1
+run show "$prefix-unlucky"
+check "show counts what the dead had claimed" says '^holes  *1 '
+check "and a seat that was taken over" says '^takeovers  *1 '
+
+# ---- Another user
+
+nobody="setpriv --reuid 65534 --regid 65534 --clear-groups"
+# A list of words.
+# shellcheck disable=SC2086
+if [ "$(id -u)" -eq 0 ] && $nobody $inspect --version >/dev/null 2>&1; then
+    as_nobody() {
+        $limit $nobody $inspect "$@" >"$tmp/out" 2>"$tmp/err"
+        status=$?
+    }
+    as_nobody show "$prefix-unlucky"
+    check "a channel of others is not to be read" ends 2 'this user may not read'
+    as_nobody list
+    check "list tells that there are such" ends 0 'may not be read by this user'
+    chmod 0644 "$folder/$prefix-inherited"
+    as_nobody show "$prefix-inherited"
+    check "where it may be read it is shown" says '^kind  *bounded$'
+    check "and is no error" status_is 0
+    check "with the pid of who holds it" says "^receiver  *$holder "
+fi
+
 # ---- Damage, and what is no channel
 
 damaged checksum 20

@@ -8,6 +8,7 @@
  *      send TEXT       a message, without its newline; waits for room
  *      number N        the four bytes of a number
  *      many N          "message 1" and so on
+ *      loan            claims room for a message, and does not send it
  *      receive         one message, which is printed
  *      take N          so many
  *      closefrom       closes all descriptors but the first three, the library's too
@@ -48,6 +49,13 @@ static mpsc_status send_many(int count)
     return status;
 }
 
+static mpsc_status loan(void)
+{
+    mpsc_status status;
+    (void)!mpsc_loan(tx, SIZE, &status);
+    return status;
+}
+
 static mpsc_status receive(int count)
 {
     mpsc_status status = MPSC_OK;
@@ -84,6 +92,8 @@ static mpsc_status obey(const char *word, const char *rest)
         return mpsc_send(tx, &(int){atoi(rest)}, sizeof(int));
     if (strcmp(word, "many") == 0)
         return send_many(atoi(rest));
+    if (strcmp(word, "loan") == 0)
+        return loan();
     if (strcmp(word, "receive") == 0)
         return receive(1);
     if (strcmp(word, "take") == 0)
