@@ -11,8 +11,10 @@ set -u
 prefix=inspect-output-sh-$$
 . "$srcdir/tests/inspect-common.sh"
 name=$prefix-used
+full=$prefix-zzz
 skipped=
 
+begun=$(date +%s)
 start_peer 1 "$name" 8
 ask 1 "send hello"
 ask 1 "number 7"
@@ -22,6 +24,8 @@ wild=$prefix-'"\
 $(date)'
 cp "$folder/$name" "$folder/$wild"
 truncate -s 5000 "$folder/$wild"
+cut=$prefix-zzy
+cp "$folder/$wild" "$folder/$cut"
 
 # ---- JSON
 
@@ -37,10 +41,15 @@ while text.strip():
     documents.append(value)
     text = text.lstrip()[end:]
 name = sys.argv[2]
+def keys(value):
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return set(value if isinstance(value, dict) else ()).union(*map(keys, children))
+with open(sys.argv[4], "a") as seen: seen.writelines(key + "\n" for key in keys(documents))
 def of(channels): return [c for c in channels if c["name"] == name][0]
-sys.exit(0 if eval(sys.argv[3]) else 1)' "$tmp/out" "$name" "$1"
+sys.exit(0 if eval(sys.argv[3]) else 1)' "$tmp/out" "$name" "$1" "$tmp/fields"
 }
 
+: >"$tmp/fields"
 run list --json
 if [ $status -eq 2 ] && complains 'built without JSON'; then
     skipped="$skipped JSON (built without jansson)"
@@ -52,6 +61,8 @@ else
         'all(of(a["channels"])[k] == v for a in documents for k, v in (("bound", 8), ("state", "ok"), ("kind", "bounded")))'
     check "and a damaged one of a wild name" json \
         '[c for c in documents[0]["channels"] if "$(date)" in c["name"]][0]["state"] == "damaged"'
+    check "and when it was made" json \
+        "$begun - 1 <= of(documents[0]['channels'])['created_seconds'] <= $(date +%s) + 1"
     run show --json "$name"
     check "show --json has its endpoints" json \
         'sorted(e["end"] for e in documents[0]["endpoints"]) == ["receiver", "sender"]'
@@ -71,7 +82,10 @@ else
     run watch --once --json --interval 0.1
     check "watch --once --json has the channel, and its rate" json \
         'of(documents[0]["channels"])["sent_per_second"] == 0'
+    run watch --once --json --interval 0.1 "$name"
+    check "watch --once --json NAME has its endpoints" json 'len(documents[0]["endpoints"]) == 2'
 fi
+wait_for "list tells how old it is" list says "^$name .*  [1-9][0-9]* [a-z]*  *ok\$"
 
 # ---- OpenMetrics
 
@@ -120,6 +134,28 @@ done
 check "without a terminal it goes on as plain text" [ "$(grep -c ' stalled$' "$tmp/watched")" -ge 3 ]
 kill $watcher
 
+# A mark for each look: two of eight, and then all of them.
+start_peer 2 "$full" 8
+ask 2 "many 2"
+: >"$tmp/watched"
+LC_ALL=C $inspect watch --interval 0.05 "$full" >"$tmp/watched" 2>"$tmp/err" &
+watcher=$!
+started="$started $watcher"
+# shows LINE: until it is among what is watched.
+shows() {
+    while ! grep -q "$1" "$tmp/watched" && [ "$(date +%s)" -lt $deadline ]; do
+        sleep 0.05
+    done
+    cp "$tmp/watched" "$tmp/out"
+    says "$1"
+}
+check "watch NAME draws how full it was at each look" shows '^fill  :::*$'
+ask 2 "many 6"
+check "and how that changes" shows '^fill  ::*##*$'
+kill $watcher
+run watch --once --interval 0.1
+check "watch draws it for each channel" says "^$full .*  8/8 .*  [^ ]*\$"
+
 escape=$(printf '\033')
 run list
 check "no colours without a terminal" lines 0 "$escape"
@@ -136,26 +172,58 @@ if command -v script >/dev/null; then
     check "where the text is the same" says "^$name "
     on_terminal -u NO_COLOR TERM=dumb $inspect list
     check "nor where the terminal is dumb" lines 0 "$escape"
-
-    # Until it has drawn the channel; then q.
-    mkfifo "$tmp/keys"
-    $limit script -qfec "env TERM=xterm COLUMNS=150 LINES=50 $inspect watch --interval 0.1" /dev/null \
-        <"$tmp/keys" >"$tmp/drawn" 2>&1 &
-    watcher=$!
-    started="$started $watcher"
-    exec 3>"$tmp/keys"
-    while ! grep -q -a "$name" "$tmp/drawn" && [ "$(date +%s)" -lt $deadline ]; do
-        sleep 0.05
-    done
-    cp "$tmp/drawn" "$tmp/out"
-    check "watch draws on a terminal" grep -q -a "$name" "$tmp/drawn"
-    printf urnq >&3
-    wait $watcher
-    status=$?
-    check "and q ends it" status_is 0
-    exec 3>&-
 else
     skipped="$skipped colours (no script)"
+fi
+
+# ---- watch on a terminal
+
+in_order() { grep -o -e "$name" -e "$full" -e "$cut" "$tmp/out" | tr '\n' ' '; }
+order_is() { [ "$(in_order)" = "$*" ]; }
+first_is() { [ "$(in_order | cut -d' ' -f1)" = "$1" ]; }
+one_more() {
+    ask 2 receive
+    ask 2 'send more'
+}
+# press KEY CONDITION...: until the screen is so.
+press() {
+    terminal send-keys -N "${times:-1}" "$1"
+    shift
+    comes "$@"
+}
+comes() {
+    while terminal capture-pane -p >"$tmp/out" && ! "$@" && [ "$(date +%s)" -lt $deadline ]; do
+        [ "$1" != most_sent ] || one_more
+        sleep 0.05
+    done
+    "$@"
+}
+most_sent() { first_is "$full"; }
+
+if ! grep -q '^#define HAVE_NCURSES' config.h; then
+    skipped="$skipped watch on a terminal (built without ncurses)"
+elif ! command -v tmux >/dev/null; then
+    skipped="$skipped watch on a terminal (no tmux)"
+else
+    terminal() { tmux -S "$tmp/tmux" -f /dev/null "$@" 2>"$tmp/err"; }
+    terminal new-session -d -x 150 -y 500 "$inspect watch --interval 0.1; echo \$? >'$tmp/ended'"
+    started="$started $(terminal display-message -p '#{pid}')"
+    check "watch draws on a terminal, by name" comes order_is "$name $cut $full "
+    check "u brings the fullest to the top" press u order_is "$full $name $cut "
+    check "n sorts by name" press n order_is "$name $cut $full "
+    check "s brings the damaged to the top" press s first_is "$cut"
+    check "r brings what is sent most to the top" press r most_sent
+    check "n sorts by name again" press n order_is "$name $cut $full "
+    times=500
+    check "the arrow down leaves out line after line" press Down order_is ''
+    check "which that up brings back" press Up order_is "$name $cut $full "
+    times=1
+    terminal send-keys q
+    while [ ! -s "$tmp/ended" ] && [ "$(date +%s)" -lt $deadline ]; do
+        sleep 0.05
+    done
+    check "and q ends it" [ "$(cat "$tmp/ended")" = 0 ]
+    terminal kill-server
 fi
 
 # ---- Completion
@@ -198,10 +266,22 @@ else
     skipped="$skipped completion (no bash)"
 fi
 if command -v zsh >/dev/null; then
-    zsh -f -c 'compadd() { print -l -- $candidates; }
-        words=(mpsc-inspect show "") CURRENT=3 PREFIX=
-        . "$1/tools/completion/_mpsc-inspect"' - "$srcdir" >"$tmp/out" 2>"$tmp/err"
+    # complete_in_zsh WORD...: what the last may become.
+    complete_in_zsh() {
+        zsh -f -c 'compadd() { print -l -- $candidates; }
+            source=$1/tools/completion/_mpsc-inspect && shift
+            words=(mpsc-inspect "$@") CURRENT=$(($# + 1)) PREFIX=$words[-1]
+            . $source' - "$srcdir" "$@" >"$tmp/out" 2>"$tmp/err"
+    }
+    complete_in_zsh sh
+    check "zsh completes a command" says '^show$'
+    complete_in_zsh show ''
     check "zsh completes a channel's name" says "^$name\$"
+    complete_in_zsh peek --fo
+    check "zsh completes an option" says '^--follow$'
+    zsh -f -n "$srcdir/tools/completion/_mpsc-cat" 2>"$tmp/err"
+    status=$?
+    check "zsh understands the completion of mpsc-cat" status_is 0
 else
     skipped="$skipped completion in zsh (no zsh)"
 fi
@@ -213,6 +293,11 @@ run metrics
 for metric in $(sed -n 's/^\(mpsc_channel_[a-z_]*\){.*/\1/p' "$tmp/out" | sort -u); do
     check "the manual names $metric" [ -n "$(echo "$words" | grep -x "$metric")" ]
 done
+
+sort -u "$tmp/fields" >"$tmp/names"
+while read -r field; do
+    check "the manual names $field of the JSON" [ -n "$(echo "$words" | grep -x "$field")" ]
+done <"$tmp/names"
 
 [ $failed -eq 0 ] || exit 1
 [ -z "$skipped" ] || skip "$skipped; the rest is so"
