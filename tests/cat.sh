@@ -212,6 +212,8 @@ run --receive "$name" --count 2
 printf '3\n4\n' >"$tmp/expected"
 check "and leaves the others" same "$tmp/out" "$tmp/expected"
 remove
+run --send "$name" --timeout 0.1 <"$tmp/five"
+check "nobody who takes them within the time is told" ends 3 'not all was taken'
 
 # ---- Signals
 
@@ -219,11 +221,15 @@ remove
 waiting_sender() {
     expected=$1
     shift
-    $cat --send "$name" "$@" <"$tmp/five" 2>"$tmp/err" &
+    # A script's background ignores SIGINT.
+    $heeding $cat --send "$name" "$@" <"$tmp/five" 2>"$tmp/err" &
     begun
     until_so "the sender has sent $expected" figure_is queued "$expected"
 }
-for signal in TERM:143 HUP:129; do
+heeding='env --default-signal=INT'
+interrupt=INT:130
+$heeding true 2>/dev/null || heeding= interrupt=
+for signal in TERM:143 HUP:129 $interrupt; do
     waiting_sender 5
     kill -"${signal%:*}" "$last"
     end_of "$last"

@@ -103,7 +103,27 @@ grep -o 'mpsc_[a-z0-9_]*;' "$srcdir/lib/libmpsc.map" | tr -d ';' | sort >"$work/
 sort -u "$work/documented" | comm -13 - "$work/exported" >"$work/missing"
 [ ! -s "$work/missing" ] || complain "no page's SYNOPSIS has: $(tr '\n' ' ' <"$work/missing")"
 
-# Installed, each public name leads to its page.
+# ---- The tools' options: those of --help are those of the page
+
+help_of() {
+    "tools/$1" --help
+    # Its commands have some of their own.
+    "tools/$1" --help | sed -n "s/^\(Usage:\)* *$1 \([a-z][a-z]*\).*/\2/p" | sort -u | while read -r command; do
+        "tools/$1" "$command" --help
+    done
+}
+if [ -x tools/mpsc-inspect ]; then
+    for tool in mpsc-inspect mpsc-cat; do
+        help_of $tool | grep -oE -e '--[a-z][a-z-]+' | sort -u >"$work/help"
+        grep -E '^\.(It )?Fl ' "$pages/$tool.1" | grep -oE -e ' -[a-z][a-z-]+' | sed 's/^ /-/' |
+            sort -u >"$work/page"
+        diff "$work/help" "$work/page" >"$work/said" ||
+            complain "$tool: < in --help alone, > in the page alone: $(cat "$work/said")"
+    done
+fi
+
+# ---- Installed, each public name leads to its page
+
 $MAKE install-man install-data-hook DESTDIR="$work/to" mandir=/man >"$work/log" 2>&1 || {
     cat "$work/log"
     complain "the pages cannot be installed"

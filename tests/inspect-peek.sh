@@ -105,6 +105,8 @@ done
 $wordcount --workers 2 --bound 8 --name "$name-fast" "$tmp/words" >/dev/null 2>&1 &
 started="$started $!"
 wait_for "a channel in use" list says "^$name-fast .* ok\$"
+wait_for "list tells how many are sent a second" list \
+    says "^$name-fast  *bounded  *[0-8]/8  *\[[#.]*\]  *[0-9][0-9]*  *[1-9][0-9.]*[kM]*  *2 "
 run peek --follow --count 5000 "$name-fast"
 check "peeking at a channel in use is no error" status_is 0
 kill -KILL $!
