@@ -496,9 +496,7 @@ static void others_survive(const struct blocking *call)
 
 static void who_jumps_out_harms_itself_alone(void)
 {
-#ifdef MPSC_SYNC_PTHREAD
-    harness_skip("--with-sync=pthread: its condition variables do not survive that");
-#endif
+    harness_needs_futexes("--with-sync=pthread: its condition variables do not survive that");
     for (int i = 0; i < BLOCKING_CALLS; i++)
         others_survive(&blocking_calls[i]);
 }

@@ -325,9 +325,8 @@ static uint64_t first_seed(void)
 /* Rounds for about a second, and one of each kind of channel in any case. */
 static void scribble_over(const struct region *only, enum mode mode)
 {
-#ifdef MPSC_SYNC_PTHREAD
-    harness_skip("a damaged pthread mutex may hang or crash who locks it: this variant's price");
-#endif
+    harness_needs_futexes(
+        "a damaged pthread mutex may hang or crash who locks it: this variant's price");
     struct round *round = shared_memory(sizeof *round);
     uint64_t end = now_ns() + scaled(1000) * MILLISECONDS, seed = first_seed();
     unsigned long rounds = 0, calls = 0, done = 0;

@@ -65,6 +65,9 @@ int harness_main(const char *suite, const struct test *tests, size_t count);
 /* Ends the test as one that cannot be run here; from the test itself, not from a worker. */
 _Noreturn void harness_skip(const char *why);
 
+/* The same in the variant --with-sync=pthread, of which `why` says what it does without. */
+void harness_needs_futexes(const char *why);
+
 /* This test may take so many seconds (times the scale), instead of 30. */
 void harness_timeout(unsigned seconds);
 

@@ -52,9 +52,7 @@ static void interrupt(struct blocked *b)
  * interrupted. */
 static void needs_futexes(void)
 {
-#ifdef MPSC_SYNC_PTHREAD
-    harness_skip("--with-sync=pthread does without");
-#endif
+    harness_needs_futexes("--with-sync=pthread does without");
 }
 
 /* ------------------------------------------------------------------ every call */

@@ -388,7 +388,8 @@ static void must_have_slept_on(const struct blocked *b, unsigned long sleeps, ui
     unsigned long times = sleeps_of(worker_pid(b->worker)) - sleeps;
     unsigned long tenths = time / (100 * MILLISECONDS) + 1;
     if (times > tenths + 1) /* it begins with a short one */
-        fail_msg("%s fell asleep %lu times in %lu tenths of a second", b->call->name, times, tenths);
+        fail_msg("%s fell asleep %lu times in %lu tenths of a second", b->call->name, times,
+                 tenths);
 }
 
 /* Ten times a second they look whether all is as it should be, and that is all. What else the machine does

@@ -451,9 +451,8 @@ static void must_work(enum mode mode, struct condvar *condvar)
 
 static void skip_in_the_other_variant(void)
 {
-#ifdef MPSC_SYNC_PTHREAD
-    harness_skip("a death inside pthread_cond_* may hang others: what this variant gives up");
-#endif
+    harness_needs_futexes(
+        "a death inside pthread_cond_* may hang others: what this variant gives up");
 }
 
 static void a_death_at_any_instruction_breaks_nothing(enum mode mode)
