@@ -271,12 +271,6 @@ static void check_blocked(enum mode mode, enum way way, enum call call, size_t b
     munmap(waiter, sizeof *waiter);
 }
 
-/* Where a process takes its time to come and go, under valgrind and the like, fewer of them must do. */
-static bool hurried(void)
-{
-    return scaled(100) < 10;
-}
-
 static int waiters(void)
 {
     return hurried() ? 2 : WAITERS;

@@ -87,6 +87,11 @@ unsigned long scaled(unsigned long n)
     return result ? result : 1;
 }
 
+bool hurried(void)
+{
+    return scaled(100) < 10;
+}
+
 uint64_t processor_time(pid_t pid)
 {
     clockid_t clock;

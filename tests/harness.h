@@ -124,6 +124,10 @@ void wait_asleep(worker w);
 /* `n`, or as much of it as MPSC_TEST_SCALE says; 1 at least. */
 unsigned long scaled(unsigned long n);
 
+/* Less than a tenth is asked for, since each process, or each step, takes its time: of what cannot be scaled
+ * a part must do. */
+bool hurried(void);
+
 /* ------------------------------------------------------------------ assertions */
 
 /*

@@ -355,6 +355,9 @@ static void work_scales(void)
     assert_int_equal(scaled(1000), 100);
     assert_int_equal(scaled(1005), 100);
     assert_int_equal(scaled(3), 1);
+    assert_false(hurried());
+    setenv("MPSC_TEST_SCALE", "9", 1);
+    assert_true(hurried());
     unsetenv("MPSC_TEST_SCALE");
     assert_int_equal(scaled(1000), 1000);
 }
