@@ -36,6 +36,14 @@ wait_for() {
     echo "ok: $what"
 }
 
+# in_time CONDITION...: until it is so; false when the deadline has come.
+in_time() {
+    until "$@"; do
+        [ "$(date +%s)" -lt $deadline ] || return 1
+        sleep 0.05
+    done
+}
+
 # damaged WHAT OFFSET: a byte of a copy is set.
 damaged() {
     cp "$folder/$name" "$folder/$prefix-$1"

@@ -128,10 +128,8 @@ check "watch of no channel is told" ends 1 'no channel'
 $limit $inspect watch --interval 0.05 >"$tmp/watched" 2>"$tmp/err" &
 watcher=$!
 started="$started $watcher"
-while [ "$(grep -c ' stalled$' "$tmp/watched")" -lt 3 ] && [ "$(date +%s)" -lt $deadline ]; do
-    sleep 0.05
-done
-check "without a terminal it goes on as plain text" [ "$(grep -c ' stalled$' "$tmp/watched")" -ge 3 ]
+three_looks() { [ "$(grep -c ' stalled$' "$tmp/watched")" -ge 3 ]; }
+check "without a terminal it goes on as plain text" in_time three_looks
 kill $watcher
 
 # A mark for each look: two of eight, and then all of them.
@@ -141,17 +139,10 @@ ask 2 "many 2"
 LC_ALL=C $inspect watch --interval 0.05 "$full" >"$tmp/watched" 2>"$tmp/err" &
 watcher=$!
 started="$started $watcher"
-# shows LINE: until it is among what is watched.
-shows() {
-    while ! grep -q "$1" "$tmp/watched" && [ "$(date +%s)" -lt $deadline ]; do
-        sleep 0.05
-    done
-    cp "$tmp/watched" "$tmp/out"
-    says "$1"
-}
-check "watch NAME draws how full it was at each look" shows '^fill  :::*$'
+shows() { cp "$tmp/watched" "$tmp/out" && says "$1"; }
+check "watch NAME draws how full it was at each look" in_time shows '^fill  :::*$'
 ask 2 "many 6"
-check "and how that changes" shows '^fill  ::*##*$'
+check "and how that changes" in_time shows '^fill  ::*##*$'
 kill $watcher
 run watch --once --interval 0.1
 check "watch draws it for each channel" says "^$full .*  8/8 .*  [^ ]*\$"
@@ -181,24 +172,20 @@ fi
 in_order() { grep -o -e "$name" -e "$full" -e "$cut" "$tmp/out" | tr '\n' ' '; }
 order_is() { [ "$(in_order)" = "$*" ]; }
 first_is() { [ "$(in_order | cut -d' ' -f1)" = "$1" ]; }
-one_more() {
+# One more is sent meanwhile, where that is not so yet.
+most_sent() {
+    first_is "$full" && return
     ask 2 receive
     ask 2 'send more'
+    false
 }
+seen() { terminal capture-pane -p >"$tmp/out" && "$@"; }
 # press KEY CONDITION...: until the screen is so.
 press() {
     terminal send-keys -N "${times:-1}" "$1"
     shift
-    comes "$@"
+    in_time seen "$@"
 }
-comes() {
-    while terminal capture-pane -p >"$tmp/out" && ! "$@" && [ "$(date +%s)" -lt $deadline ]; do
-        [ "$1" != most_sent ] || one_more
-        sleep 0.05
-    done
-    "$@"
-}
-most_sent() { first_is "$full"; }
 
 if ! grep -q '^#define HAVE_NCURSES' config.h; then
     skipped="$skipped watch on a terminal (built without ncurses)"
@@ -208,7 +195,7 @@ else
     terminal() { tmux -S "$tmp/tmux" -f /dev/null "$@" 2>"$tmp/err"; }
     terminal new-session -d -x 150 -y 500 "$inspect watch --interval 0.1; echo \$? >'$tmp/ended'"
     started="$started $(terminal display-message -p '#{pid}')"
-    check "watch draws on a terminal, by name" comes order_is "$name $cut $full "
+    check "watch draws on a terminal, by name" in_time seen order_is "$name $cut $full "
     check "u brings the fullest to the top" press u order_is "$full $name $cut "
     check "n sorts by name" press n order_is "$name $cut $full "
     check "s brings the damaged to the top" press s first_is "$cut"
@@ -219,9 +206,7 @@ else
     check "which that up brings back" press Up order_is "$name $cut $full "
     times=1
     terminal send-keys q
-    while [ ! -s "$tmp/ended" ] && [ "$(date +%s)" -lt $deadline ]; do
-        sleep 0.05
-    done
+    in_time [ -s "$tmp/ended" ]
     check "and q ends it" [ "$(cat "$tmp/ended")" = 0 ]
     terminal kill-server
 fi
