@@ -120,7 +120,7 @@ static bool verdict(struct verdicts *verdicts, const struct registry *registry, 
     return verdicts->alive[slot / 64] & bit;
 }
 
-bool registry_present(const struct registry *registry, enum owner_kind kind)
+static bool is_seen(const struct registry *registry, enum owner_kind kind)
 {
     struct verdicts verdicts = {0};
     unsigned high = registry_endpoint_high(registry);
@@ -129,6 +129,23 @@ bool registry_present(const struct registry *registry, enum owner_kind kind)
         if (owner_kind(owner) == kind && verdict(&verdicts, registry, owner))
             return true;
     }
+    return false;
+}
+
+/* Who came behind our back, into an entry that we had passed, may have let another go that was still
+ * before us. */
+bool registry_present(const struct registry *registry, enum owner_kind kind)
+{
+    const atomic_uint *arrivals = &registry->header->arrivals;
+    unsigned before, after;
+    do {
+        /* PAIR arrival: who came is in its entry (registry_add -> registry_present) */
+        before = atomic_load_explicit(arrivals, memory_order_acquire);
+        if (is_seen(registry, kind))
+            return true;
+        /* The entries were acquired: who has left one has counted all that came before. */
+        after = load(arrivals);
+    } while (after != before);
     return false;
 }
 
@@ -258,12 +275,13 @@ uint32_t registry_new_generation(const struct registry *registry)
 static int table_commit(const struct registry *registry, atomic_uint *high, unsigned most,
                         uint64_t offset, uint64_t size, unsigned index)
 {
-    if (index < load(high))
+    uint64_t count = bounded(load(high), most);
+    if (index < count)
         return 0;
     if (!registry_has_descriptor(registry))
         return -EBADF;
     uint64_t page = registry->page_size;
-    uint64_t start = load(high) * size / page * page;
+    uint64_t start = count * size / page * page;
     uint64_t end = (index * size / page + 1) * page;
     int error = os_shm_commit(registry->fd, offset + start, end - start);
     if (error == 0)
@@ -342,6 +360,8 @@ int registry_add(const struct registry *registry, enum owner_kind kind, unsigned
     /* PAIR owner: see endpoint_owner; this store commits the entry */
     atomic_store_explicit(&endpoint->owner, owner_word(kind, slot, generation),
                           memory_order_release);
+    /* PAIR arrival: see registry_present */
+    atomic_fetch_add_explicit(&header->arrivals, 1, memory_order_release);
     atomic_fetch_add_explicit(count_of(registry, kind), 1, memory_order_relaxed);
     /* PAIR count: counted before it looks at any bias, whichever thread or child of ours that will
      * be (registry_add -> bias_ask) */

@@ -64,6 +64,48 @@ static void a_generation_is_never_zero(void)
     segment_end(segment);
 }
 
+/* ------------------------------------------------------------------ ends that move */
+
+struct mover {
+    struct member member;
+    unsigned index;
+    atomic_int moves, over;
+};
+
+/* Each time into the first entry that is free, and only then out of its own. */
+static int moves_on(void *argument)
+{
+    struct mover *mover = argument;
+    while (!atomic_load(&mover->over)) {
+        unsigned last = mover->index;
+        mover->index = member_add(&mover->member, OWNER_SENDER);
+        registry_remove(&mover->member.registry, last);
+        atomic_fetch_add(&mover->moves, 1);
+    }
+    return 0;
+}
+
+/* From the first entry to the last and back, with others between them. */
+static void one_that_moves_is_always_there(void)
+{
+    struct segment *segment = segment_new(4);
+    struct mover mover = {.member = member_new(segment)};
+    unsigned first = member_add(&mover.member, OWNER_SENDER);
+    for (int others = 0; others < 200; others++)
+        member_add(&mover.member, OWNER_RECEIVER);
+    mover.index = member_add(&mover.member, OWNER_SENDER);
+    registry_remove(&mover.member.registry, first);
+    worker w = worker_start(THREADS, moves_on, &mover);
+    unsigned long lost = 0;
+    for (int moves = (int)scaled(2000000); atomic_load(&mover.moves) < moves;)
+        lost += !registry_present(&mover.member.registry, OWNER_SENDER);
+    atomic_store(&mover.over, 1);
+    assert_int_equal(worker_join(w), 0);
+    assert_int_equal(lost, 0);
+    member_end(&mover.member);
+    segment_end(segment);
+}
+
 /* ------------------------------------------------------------------ processes that die */
 
 struct hall {
@@ -457,6 +499,7 @@ int main(void)
         TEST(a_slot_is_allotted_by_its_lock),
         TEST(the_slots_come_to_an_end),
         TEST(a_generation_is_never_zero),
+        TEST(one_that_moves_is_always_there),
         TEST_PROCESSES(a_zombie_is_dead),
         TEST_PROCESSES(a_child_does_not_keep_its_parents_slot),
         TEST_PROCESSES(a_program_that_was_executed_is_dead),
