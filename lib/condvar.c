@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* What both kinds of condition variables have in common. */
 #include "condvar.h"
+#include "os/os.h"
 
 void condvar_burden(struct condvar *condvar)
 {
     atomic_store_explicit(&condvar->heavy, 1, memory_order_relaxed);
+}
+
+void condvar_barrier(struct condvar *condvar)
+{
+    if (os_barrier_all())
+        return;
+    condvar_burden(condvar);
+    /* PAIR sleep: see condvar_notify, by those who see the burden */
+    atomic_thread_fence(memory_order_seq_cst);
 }
 
 bool condvar_armed(const struct condvar *condvar)

@@ -48,6 +48,9 @@ void condvar_wake(struct condvar *condvar);
 
 /* This process cannot take part in membarrier: all wakers go the heavy way from now on. */
 void condvar_burden(struct condvar *condvar);
+/* Between saying that one will sleep and the last look at the condition. A process that may not ask for a
+ * barrier any more, in a sandbox, is a burden from then on. */
+void condvar_barrier(struct condvar *condvar);
 
 /*
  * One who sleeps in another call, on a bell (os/bell.c), arms the condition variable in place of

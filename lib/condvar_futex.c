@@ -20,7 +20,7 @@ unsigned condvar_prepare(struct condvar *condvar)
     unsigned ticket = atomic_load_explicit(&condvar->sequence, memory_order_acquire);
     /* PAIR sleep: see condvar_notify; a read-modify-write for those who go the heavy way */
     atomic_fetch_or_explicit(&condvar->waiting, CONDVAR_ASLEEP, memory_order_acq_rel);
-    os_barrier_all();
+    condvar_barrier(condvar);
     return ticket;
 }
 
@@ -31,9 +31,15 @@ static int wait(struct condvar *condvar, unsigned ticket, struct condvar_watch *
     int result = -ENOSYS;
     if (watch->count)
         result = os_futex_wait_any(watch->futexes, watch->count + 1, deadline);
-    if (result == -ENOSYS)
-        result = os_futex_wait(&condvar->sequence, ticket, deadline);
-    return result;
+    switch (result) {
+    case -EAGAIN: /* it has moved */
+    case -EINTR:
+    case -ETIMEDOUT:
+        return result;
+    default:
+        /* Where there is no such call, or a sandbox forbids it by whatever error. */
+        return result < 0 ? os_futex_wait(&condvar->sequence, ticket, deadline) : result;
+    }
 }
 
 enum condvar_result condvar_sleep(struct condvar *condvar, unsigned ticket,

@@ -47,7 +47,7 @@ unsigned condvar_prepare(struct condvar *condvar)
     unsigned ticket = atomic_load_explicit(&condvar->sequence, memory_order_acquire);
     /* PAIR sleep: see condvar_notify */
     atomic_fetch_or_explicit(&condvar->waiting, CONDVAR_ASLEEP, memory_order_acq_rel);
-    os_barrier_all();
+    condvar_barrier(condvar);
     return ticket;
 }
 

@@ -202,6 +202,8 @@ enum wait_result wait_sleep(struct wait *wait)
     watch_deaths(wait, &watch, &died);
     if (died)
         bound = vigil_pause(wait->vigil, died);
+    else if (wait->sleeps && !wait->restarts)
+        wait->vigil->died = 0; /* the next one is news */
     if (!wait->since) {
         wait->since = now;
         trace_block(wait->header, is_sender(wait), now);

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* 1.2, 1.3.5 Blocked calls sleep and are woken: no wake-up is lost, no time-out comes early. */
 #include "blocking.h"
+#include "namespace.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 /* ------------------------------------------------------------------ back and forth */
@@ -418,6 +424,46 @@ static void blocked_processes_cost_nothing(void)
         blocked_close(b[i]);
 }
 
+#if defined SYS_futex_waitv && defined SYS_seccomp
+static bool forbid_watching(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_futex_waitv, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {sizeof code / sizeof *code, code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0;
+}
+#else
+static bool forbid_watching(void)
+{
+    return false;
+}
+#endif
+
+static int sleeps_in_a_sandbox(void *unused)
+{
+    (void)unused;
+    if (!forbid_watching())
+        return NOT_PERMITTED;
+    blocked_processes_cost_nothing();
+    return 0;
+}
+
+/* Where it is not permitted to wait for several words, as in some containers, one waits for one. */
+static void nor_in_a_sandbox(void)
+{
+    if (hurried())
+        harness_skip("it is the same in each build, and takes a second");
+    int result = worker_join(worker_start(PROCESSES, sleeps_in_a_sandbox, NULL));
+    if (result == NOT_PERMITTED)
+        harness_skip("no filter for system calls is to be had here");
+    assert_int_equal(result, 0);
+}
+
 /* ------------------------------------------------------------------ long beside short messages */
 
 struct sizes {
@@ -568,6 +614,7 @@ int main(void)
         TEST(no_time_is_enough_when_nothing_is_in_the_way),
         TEST(long_message_that_timed_out_leaves_no_trace),
         TEST(blocked_processes_cost_nothing),
+        TEST(nor_in_a_sandbox),
         TEST_BOTH(long_and_short_messages_both_get_through),
         TEST_BOTH(flush_waits_for_the_last_message),
         TEST(flush_is_for_what_this_handle_sent),

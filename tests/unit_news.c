@@ -2,11 +2,15 @@
 /* The words by which the kernel tells of a death (lib/os/news.c), who watches them (registry_watch),
  * and the sleep that they end (condvar_sleep). */
 #include "members.h"
+#include "namespace.h"
 
 #include "condvar.h"
+#include "handle.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 
 /* What should come at once, and is waited for at most this long. */
 #define LONG (20 * SECONDS)
@@ -76,6 +80,8 @@ static void what_others_write_there_does_no_harm(void)
 struct thread_news {
     struct paper *paper;
     void *news;
+    int tid;   /* of who begins */
+    bool same; /* that of who ends too */
 };
 
 static int begins(void *argument)
@@ -88,7 +94,7 @@ static int begins(void *argument)
 /* A hint: the thread has ended, its process has not. */
 static void a_thread_that_ends_is_told_of(void)
 {
-    struct thread_news of = {paper_new(), NULL};
+    struct thread_news of = {.paper = paper_new()};
     for (int i = 0; i < 3; i++) {
         assert_int_equal(worker_join(worker_start(THREADS, begins, &of)), 0);
         assert_true(atomic_load(of.paper->word) & OS_NEWS_DIED);
@@ -106,13 +112,55 @@ static int ends(void *argument)
 
 static void another_thread_may_end_it(void)
 {
-    struct thread_news of = {paper_new(), NULL};
+    struct thread_news of = {.paper = paper_new()};
     for (int i = 0; i < 3; i++) {
         of.news = news_begin(of.paper);
         assert_int_equal(worker_join(worker_start(THREADS, ends, &of)), 0);
         /* What this thread began is let go of when it comes by. */
         os_news_end(news_begin(of.paper));
     }
+    paper_end(of.paper);
+}
+
+static int begins_and_tells_its_id(void *argument)
+{
+    struct thread_news *of = argument;
+    of->tid = (int)syscall(SYS_gettid);
+    return begins(of);
+}
+
+static int ends_under_that_id(void *argument)
+{
+    struct thread_news *of = argument;
+    of->same = of->tid == (int)syscall(SYS_gettid);
+    os_news_end(of->news);
+    /* Its notes are kept until that thread comes by, or is gone. */
+    if (of->same)
+        assert_int_equal(mincore(of->news, os_page_size(), &(unsigned char){0}), 0);
+    return 0;
+}
+
+/* The next thread gets that id, if nobody else was faster. */
+static bool set_next_id(int id)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%d", id - 1);
+    return namespace_write("/proc/sys/kernel/ns_last_pid", text);
+}
+
+/* The mutex is in the list of a thread that is gone, wherever that was. */
+static void another_thread_of_the_same_id_may_end_it(void)
+{
+    struct thread_news of = {.paper = paper_new()};
+    for (int i = 0; i < 100 && !of.same; i++) {
+        assert_int_equal(worker_join(worker_start(THREADS, begins_and_tells_its_id, &of)), 0);
+        if (!set_next_id(of.tid))
+            harness_skip("the next thread's id cannot be chosen here");
+        assert_int_equal(worker_join(worker_start(THREADS, ends_under_that_id, &of)), 0);
+        assert_true(atomic_load(of.paper->word) & OS_NEWS_DIED);
+    }
+    if (!of.same)
+        harness_skip("no thread got the id of another");
     paper_end(of.paper);
 }
 
@@ -232,6 +280,41 @@ static void a_watched_word_ends_a_sleep(enum mode mode)
     assert_true(os_now() >= deadline);
 }
 
+struct stay {
+    const char *name;
+    atomic_int ready, over;
+};
+
+static int stays(void *argument)
+{
+    struct stay *stay = argument;
+    mpsc_sender *tx = open_tx(stay->name, sizeof(int), 4);
+    atomic_store(&stay->ready, 1);
+    wait_for(&stay->over);
+    mpsc_sender_close(tx);
+    return 0;
+}
+
+/* After a death that took its time, a wait in which nobody has died; the next is looked into at once. */
+static void the_next_death_is_news(enum mode mode)
+{
+    must_be_able_to_watch();
+    struct stay *stay = shared_memory(sizeof *stay);
+    int value;
+    stay->name = channel_name();
+    mpsc_receiver *rx = open_rx(stay->name, sizeof(int), 4);
+    worker w = worker_start(mode, stays, stay);
+    wait_for(&stay->ready);
+    struct wait_vigil *vigil = &((struct handle *)rx)->vigil;
+    *vigil = (struct wait_vigil){1, WAIT_BOUND};
+    assert_status(mpsc_recv_timeout(rx, &value, sizeof value, NULL, 20 * MILLISECONDS),
+                  MPSC_TIMEOUT);
+    assert_int_equal(vigil->died, 0);
+    atomic_store(&stay->over, 1);
+    assert_int_equal(worker_join(w), 0);
+    mpsc_receiver_close(rx);
+}
+
 struct obituary {
     struct paper *paper;
     pid_t pid, tid; /* of who sleeps */
@@ -286,8 +369,10 @@ int main(void)
         TEST(what_others_write_there_does_no_harm),
         TEST(a_thread_that_ends_is_told_of),
         TEST(another_thread_may_end_it),
+        TEST(another_thread_of_the_same_id_may_end_it),
         TEST(the_words_of_the_others_are_watched),
         TEST_BOTH(a_watched_word_ends_a_sleep),
+        TEST_PROCESSES(the_next_death_is_news),
         TEST_PROCESSES(a_death_ends_a_sleep),
     };
     return harness_main("unit_news", tests, sizeof tests / sizeof *tests);

@@ -27,7 +27,8 @@ enum { SHARED = OS_NEWS_SIZE };
 struct notes {
     unsigned char rest[sizeof(pthread_mutex_t) - SHARED];
     unsigned char locked[SHARED]; /* how the shared part looks while it is locked */
-    pid_t thread;                 /* that locked it */
+    pid_t thread;                 /* that locked it: its id, which others will have after it */
+    uint64_t number;              /* and its number, which none will */
     unsigned char *pages;
     struct notes *next; /* of those that wait for their thread */
 };
@@ -43,6 +44,16 @@ static pthread_mutex_t *mutex_of(const struct notes *notes)
 static pid_t this_thread(void)
 {
     return (pid_t)syscall(SYS_gettid);
+}
+
+/* Of this thread; numbers are never given again. */
+static uint64_t this_number(void)
+{
+    static _Atomic uint64_t last;
+    static _Thread_local uint64_t number;
+    if (!number)
+        number = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+    return number;
 }
 
 static int lock_robust(pthread_mutex_t *mutex)
@@ -85,10 +96,9 @@ static void unlock(struct notes *notes)
 /* Those of this thread are unlocked, those of threads that are gone forgotten. */
 static void tidy(void)
 {
-    pid_t self = this_thread();
     for (struct notes **at = &kept; *at;) {
         struct notes *notes = *at;
-        bool mine = notes->thread == self;
+        bool mine = notes->number == this_number();
         bool gone = syscall(SYS_tgkill, getpid(), notes->thread, 0) != 0 && errno == ESRCH;
         if (!mine && !gone) {
             at = &notes->next;
@@ -129,6 +139,7 @@ void *os_news_begin(int fd, uint64_t offset)
     struct notes *notes = (struct notes *)(void *)(pages + page);
     notes->pages = pages;
     notes->thread = this_thread();
+    notes->number = this_number();
     int error = lock_robust(mutex_of(notes));
     if (!error && laid_out_as_expected(notes)) {
         memcpy(notes->locked, mutex_of(notes), SHARED);
@@ -145,7 +156,7 @@ void os_news_end(void *news)
     struct notes *notes = news;
     if (!notes)
         return;
-    if (notes->thread == this_thread()) {
+    if (notes->number == this_number()) {
         unlock(notes);
     } else {
         /* It stays in that thread's list, but the segment's page is let go. */
