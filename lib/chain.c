@@ -194,15 +194,18 @@ static bool has_room(const struct chain *chain, unsigned last, uint64_t tail, ui
 {
     uint64_t head = atomic_load_explicit(&chain->registry->header->head, memory_order_acquire);
     uint64_t base = atomic_load_explicit(&words_of(chain, last)->base, memory_order_relaxed);
-    uint64_t limit = geometry_place(chain->geometry, last).limit;
+    uint64_t limit = geometry_place(chain->geometry, last).limit, first = ring_first(head, base);
     return !(tail & RING_CLOSED) && cells <= limit &&
-           tail - ring_first(head, base) <= limit - cells;
+           (first > tail || tail - first <= limit - cells);
 }
 
+/* Where the head is past a tail that was read before it, others have claimed and the receiver has taken
+ * since. */
 static bool is_at_its_limit(const struct chain *chain, uint64_t tail, uint64_t cells)
 {
     uint64_t head = atomic_load_explicit(&chain->registry->header->head, memory_order_acquire);
-    return (tail & ~RING_CLOSED) - head + cells > chain->geometry->max_cells;
+    uint64_t end = tail & ~RING_CLOSED;
+    return (head < end ? end - head : 0) + cells > chain->geometry->max_cells;
 }
 
 int chain_grow(const struct chain *chain, uint64_t cells, int (*map)(void *, unsigned),

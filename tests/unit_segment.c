@@ -16,6 +16,28 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
+/* ------------------------------------------------------------------ growing */
+
+static int cannot_be_mapped(void *unused, unsigned number)
+{
+    (void)unused, (void)number;
+    return -ENOMEM;
+}
+
+/* Between two looks others may claim, and the receiver take, so that the head is past the tail. */
+static void a_head_that_overtakes_is_no_want_of_room(void)
+{
+    struct segment segment;
+    mpsc_options options = options_of(8, MPSC_UNBOUNDED);
+    options.max_bytes = 4096;
+    assert_status(segment_defaults(&options), MPSC_OK);
+    assert_status(segment_create("", &options, &segment), MPSC_OK);
+    struct chain chain = segment_chain(&segment);
+    atomic_store(&segment.header->head, 10);
+    assert_int_equal(chain_grow(&chain, 1, cannot_be_mapped, NULL), 0);
+    segment_close(&segment);
+}
+
 /* ------------------------------------------------------------------ made and opened */
 
 static mpsc_options some_options(void)
@@ -644,6 +666,7 @@ static void two_that_find_an_orphan_meet(enum mode mode)
 int main(void)
 {
     static const struct test tests[] = {
+        TEST(a_head_that_overtakes_is_no_want_of_room),
         TEST(what_is_left_open_becomes_definite),
         TEST(what_was_made_can_be_opened),
         TEST(both_mappings_are_one_ring),
