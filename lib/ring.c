@@ -102,7 +102,9 @@ static enum ring_result look_for_room(const struct ring *ring, uint64_t cells, u
 enum ring_result ring_claim(const struct ring *ring, struct intent *intent, uint64_t cells,
                             uint64_t *end, uint64_t *position, bool *withdrew)
 {
-    uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_relaxed);
+    /* PAIR claim: the head that the last one to claim has seen is not newer than the one that we see
+     * (ring_claim_at -> look_for_room) */
+    uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_acquire);
     *withdrew = false;
     /* A message may be longer than this ring of a chain, whatever room damaged words seem to leave. */
     if (cells > ring->limit)

@@ -241,7 +241,7 @@ CPU_PATH enum ring_result ring_claim_at(const struct ring *ring, struct intent *
     /* PAIR claim: the intent is stored before the tail moves, so whoever sees the tail past a cell
      * sees the intent that covers it (ring_claim_at -> ring_claimed) */
     return atomic_compare_exchange_weak_explicit(&ring->words->tail, tail, *tail + cells,
-                                                 memory_order_acq_rel, memory_order_relaxed)
+                                                 memory_order_acq_rel, memory_order_acquire)
                ? RING_OK
                : RING_MOVED;
 }
