@@ -119,7 +119,7 @@ mpsc_status mpsc_sync_channel(size_t message_size, size_t bound, mpsc_sender **t
 {
     /* The two values that mean something else are past any limit anyway. */
     if (bound >= MPSC_ANY)
-        return MPSC_LIMIT;
+        return message_size && tx && rx ? MPSC_LIMIT : MPSC_INVALID;
     return create_simple(message_size, bound, tx, rx);
 }
 

@@ -33,6 +33,10 @@ static void private_channels_refuse_nonsense(void)
     assert_status(mpsc_sync_channel(0, 4, &tx, &rx), MPSC_INVALID);
     assert_status(mpsc_sync_channel(8, 4, NULL, &rx), MPSC_INVALID);
     assert_status(mpsc_sync_channel(8, 4, &tx, NULL), MPSC_INVALID);
+    assert_status(mpsc_sync_channel(0, SIZE_MAX, &tx, &rx), MPSC_INVALID);
+    assert_status(mpsc_sync_channel(8, SIZE_MAX, NULL, &rx), MPSC_INVALID);
+    assert_status(mpsc_sync_channel(8, SIZE_MAX, &tx, NULL), MPSC_INVALID);
+    assert_status(mpsc_sync_channel(8, SIZE_MAX, &tx, &rx), MPSC_LIMIT);
     assert_status(mpsc_sync_channel(8, SIZE_MAX / 2, &tx, &rx), MPSC_LIMIT);
     assert_status(mpsc_sync_channel(SIZE_MAX / 2, 4, &tx, &rx), MPSC_LIMIT);
     assert_status(mpsc_sync_channel((size_t)1 << 32, (size_t)1 << 32, &tx, &rx), MPSC_LIMIT);
