@@ -216,6 +216,10 @@ static mpsc_status handle_add(struct attachment *attachment, struct handle *hand
 {
     const struct registry *registry = &attachment->segment.registry;
     int index = registry_add(registry, handle->kind, registry->slot, registry->generation);
+    if (index == -EMFILE) {
+        registry_reap(registry); /* the dead may have left room */
+        index = registry_add(registry, handle->kind, registry->slot, registry->generation);
+    }
     if (index < 0)
         return handle_status(index);
     if (handle->kind == OWNER_RECEIVER) {
@@ -239,13 +243,27 @@ static void handle_remove(struct attachment *attachment, struct handle *handle)
     registry_remove(registry, handle->index);
 }
 
+/* Who exits does not come back. */
+static bool everybody_exits(const struct registry *registry)
+{
+    unsigned high = registry_process_high(registry);
+    for (unsigned slot = 0; slot < high; slot++) {
+        const struct process *process = &registry->processes[slot];
+        if (atomic_load_explicit(&process->life, memory_order_relaxed) &&
+            !atomic_load_explicit(&process->exits, memory_order_relaxed) &&
+            registry_slot_alive(registry, slot))
+            return false;
+    }
+    return true;
+}
+
 /* Closes the channel if nobody is left in it. True: its name is to be removed. */
 static bool close_if_left(const struct segment *segment)
 {
     if (registry_is_durable(&segment->registry))
         return false;
     registry_reap(&segment->registry);
-    if (!registry_empty(&segment->registry))
+    if (!registry_empty(&segment->registry) && !everybody_exits(&segment->registry))
         return false;
     atomic_store_explicit(&segment->header->state, SEGMENT_CLOSED, memory_order_relaxed);
     return segment->identity.name[0] != '\0';
@@ -765,20 +783,6 @@ __attribute__((constructor)) static void register_hooks(void)
 }
 
 /* ---- exit with handles open */
-
-/* Who exits does not come back. */
-static bool everybody_exits(const struct registry *registry)
-{
-    unsigned high = registry_process_high(registry);
-    for (unsigned slot = 0; slot < high; slot++) {
-        const struct process *process = &registry->processes[slot];
-        if (atomic_load_explicit(&process->life, memory_order_relaxed) &&
-            !atomic_load_explicit(&process->exits, memory_order_relaxed) &&
-            registry_slot_alive(registry, slot))
-            return false;
-    }
-    return true;
-}
 
 /*
  * Removes the names of channels that end with this process. The handles stay as they are, since other

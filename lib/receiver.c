@@ -78,7 +78,9 @@ size_t mpsc_len(const mpsc_receiver *rx)
     if (!rx || handle_usable(&rx->handle))
         return 0;
     const struct segment *segment = rx->handle.segment;
-    bool chained = geometry_is_unbounded(&segment->geometry);
+    /* Without its descriptor this process sees no other ring than those that it has mapped. */
+    bool chained =
+        geometry_is_unbounded(&segment->geometry) && registry_has_descriptor(&segment->registry);
     return (size_t)(chained ? view_queued(segment) : ring_count(&rx->ring));
 }
 

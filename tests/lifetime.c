@@ -4,6 +4,8 @@
  * processes were all killed is gone. */
 #include "channels.h"
 
+#include "handle.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -339,6 +341,24 @@ static void the_name_goes_without_a_descriptor(void)
     must_not_be_found(name);
 }
 
+/* The descriptor's number may be a stranger's file by now. */
+static void messages_are_counted_without_a_descriptor(void)
+{
+    const char *name = channel_name();
+    mpsc_sender *tx = open_tx(name, SIZE, MPSC_UNBOUNDED);
+    mpsc_receiver *rx = open_rx(name, SIZE, MPSC_UNBOUNDED);
+    send_number(tx, 1);
+    send_number(tx, 2);
+    assert_int_equal(mpsc_len(rx), 2);
+    close_what_leads_to(name);
+    assert_int_equal(mpsc_len(rx), 2);
+    assert_int_equal(recv_number(rx), 1);
+    assert_int_equal(mpsc_len(rx), 1);
+    mpsc_sender_close(tx);
+    mpsc_receiver_close(rx);
+    must_not_be_found(name);
+}
+
 /* ------------------------------------------------------------------ unlinked */
 
 /* A receiver that left long ago is gone for whoever sends next, waiting or not. */
@@ -601,6 +621,31 @@ static void the_last_to_exit_takes_the_name_along(enum mode mode)
     }
 }
 
+/* As in exit(), for as long as the test wants. */
+static int is_about_to_end(void *argument)
+{
+    struct shared *shared = argument;
+    mpsc_sender *tx = shared_tx(shared);
+    const struct registry *registry = &((const struct handle *)tx)->segment->registry;
+    atomic_store(&registry->processes[registry->slot].exits, 1);
+    atomic_store(&shared->ready, 1);
+    wait_for(&shared->go);
+    _exit(0);
+}
+
+/* Who closes last while another exits takes the name along: that one has looked already. */
+static void a_close_beside_an_exit_takes_the_name_along(void)
+{
+    struct shared *shared = new_shared();
+    mpsc_receiver *rx = shared_rx(shared);
+    worker w = worker_start(PROCESSES, is_about_to_end, shared);
+    wait_for(&shared->ready);
+    mpsc_receiver_close(rx);
+    must_not_be_found(shared->name);
+    atomic_store(&shared->go, 1);
+    assert_int_equal(worker_join(w), 0);
+}
+
 /* ------------------------------------------------------------------ openers that race */
 
 enum { OPENERS = 6 };
@@ -695,10 +740,12 @@ int main(void)
         TEST_BOTH(a_durable_channel_disconnects_nobody),
         TEST(a_durable_channel_outlives_kills),
         TEST(the_name_goes_without_a_descriptor),
+        TEST(messages_are_counted_without_a_descriptor),
         TEST_BOTH(an_unlinked_durable_channel_is_scoped),
         TEST_THREADS(unlinking_tells_who_sends),
         TEST(a_channel_has_its_own_name_only),
         TEST_PROCESSES(the_last_to_exit_takes_the_name_along),
+        TEST(a_close_beside_an_exit_takes_the_name_along),
         TEST_BOTH(unlinking_wakes_who_waits),
         TEST_BOTH(a_channel_goes_on_without_its_name),
         TEST(an_orphan_is_gone),

@@ -533,6 +533,32 @@ static void a_new_channel_needs_descriptors(void)
     assert_int_equal(worker_join(worker_start(PROCESSES, opens_with_few_descriptors, NULL)), 0);
 }
 
+static int takes_all_senders(void *argument)
+{
+    const char *name = ((struct opener *)argument)->name;
+    mpsc_sender *tx = NULL, *clone;
+    mpsc_status status = mpsc_open_sender(name, NULL, &tx);
+    while (status == MPSC_OK)
+        status = mpsc_sender_clone(tx, &clone);
+    assert_status(status, MPSC_LIMIT);
+    raise(SIGKILL);
+    return 0;
+}
+
+/* Nobody opens the channel meanwhile, which would clear away what they left. */
+static void the_dead_take_no_sender_from_the_living(void)
+{
+    struct opener *opener = opener_new();
+    struct ends ends = open_pair(opener->name);
+    assert_int_equal(worker_join(worker_start(PROCESSES, takes_all_senders, opener)),
+                     128 + SIGKILL);
+    mpsc_sender *clone = clone_of(ends.tx);
+    send_pattern(clone, 1);
+    expect_pattern(ends.rx, 1);
+    mpsc_sender_close(clone);
+    close_ends(&ends, opener->name);
+}
+
 static int goes_on_without_descriptors(void *argument)
 {
     const char *name = ((struct opener *)argument)->name;
@@ -875,6 +901,7 @@ int main(void)
         TEST(a_mebibyte_is_a_mebibyte),
         TEST(a_new_channel_needs_an_inode),
         TEST(a_new_channel_needs_descriptors),
+        TEST(the_dead_take_no_sender_from_the_living),
         TEST(an_open_channel_needs_no_more_descriptors),
         TEST(the_name_goes_when_there_are_no_descriptors),
         TEST(a_new_channel_needs_address_space),
