@@ -170,8 +170,10 @@ typedef struct mpsc_options {
  * It starts with a page, grows as messages queue up, and gives the memory back as they are taken. It
  * ends at a full /dev/shm (or at `max_bytes`, of a channel by name): sends past that are
  * MPSC_NO_SPACE, what is queued stays good, and sends work again when there is room. A message has at
- * most 4 GiB - 1 bytes. Sending waits for nothing. But for the try calls, a sender that is far ahead of the
- * receiver yields its processor now and then (sched_yield; under a real-time policy to its equals).
+ * most 4 GiB - 1 bytes. Sending waits for no receiver, and where the channel must grow for whoever opens,
+ * clones, closes or forks, or makes it grow, at that moment. But for the try calls, a sender that is far
+ * ahead of the receiver yields its processor now and then (sched_yield; under a real-time policy to its
+ * equals).
  *
  * INVALID: a zero size. NO_SPACE: /dev/shm is full. LIMIT: no descriptor left, or too large, perhaps
  * for this process' limit on the size of files only. DENIED:
@@ -465,7 +467,8 @@ MPSC_MUST_USE mpsc_status mpsc_sender_fd(mpsc_sender *tx, int *fd);
 
 /* ------------------------------------------------------------------ looking without taking part */
 
-/* Messages that wait to be received now; 0 for a NULL handle. */
+/* Messages that wait to be received now; 0 for a NULL handle. After closefrom(), of an unbounded channel,
+ * those in the ring that is being received from. */
 size_t mpsc_len(const mpsc_receiver *rx);
 
 /* The bound, in messages; SIZE_MAX: unbounded. */

@@ -614,17 +614,19 @@ static int map_ring(void *handle, unsigned number)
     }
 }
 
-mpsc_status attachment_grow(struct handle *handle, uint64_t cells)
+mpsc_status attachment_grow(struct handle *handle, uint64_t cells, bool patient)
 {
     struct attachment *attachment = handle->attachment;
     struct undisturbed before;
     undisturbed_begin(&before);
-    mpsc_status status = control_try_for_long(attachment, PATIENCE);
+    mpsc_status status = control_try_for_long(attachment, patient ? PATIENCE : 0);
     if (!status) {
         struct chain chain = segment_chain(&attachment->segment);
         int error = chain_grow(&chain, cells, map_ring, handle);
         status = error == -EBUSY ? MPSC_BUSY : segment_status(error);
         control_end(attachment);
+        /* Others may be asleep that were not as patient as this took. */
+        condvar_notify_room(attachment->segment.header);
     }
     undisturbed_end(&before);
     return status;

@@ -58,9 +58,9 @@ mpsc_status attachment_unlink(const char *name);
 
 /* One ring of the channel's chain, mapped if it was not. MPSC_BUSY: not now. */
 mpsc_status attachment_ring(const struct handle *handle, unsigned number, struct ring *ring);
-/* Makes room for so many cells, where the newest ring has none. MPSC_BUSY: somebody else is at it, and
- * does not come to an end; MPSC_NO_SPACE. */
-mpsc_status attachment_grow(struct handle *handle, uint64_t cells);
+/* Makes room for so many cells, where the newest ring has none. MPSC_BUSY: somebody else changes the
+ * tables, for longer than who is patient waits, awake; MPSC_NO_SPACE. */
+mpsc_status attachment_grow(struct handle *handle, uint64_t cells, bool patient);
 /* An idle channel's ring becomes the smallest one, if nobody else is at it. */
 void attachment_shrink(const struct handle *handle);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Level 2. The control mutex: attach, clone, close and reap hold it, send and recv never do. Its
- * owner may die at any instruction; whoever comes next is told so, and repairs what it guards.
+ * Level 2. The control mutex: attach, clone, close, grow and reap hold it; of those that send and receive
+ * none waits for it but who must make the channel grow. Its owner may die at any instruction; whoever
+ * comes next is told so, and repairs what it guards.
  */
 #ifndef MPSC_CONTROL_H
 #define MPSC_CONTROL_H

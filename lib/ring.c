@@ -139,7 +139,7 @@ uint64_t ring_free(const struct ring *ring, uint64_t end)
 bool ring_room(const struct ring *ring, uint64_t cells)
 {
     uint64_t tail = atomic_load_explicit(&ring->words->tail, memory_order_relaxed);
-    return (tail & RING_CLOSED) ||
+    return !(tail & RING_CLOSED) &&
            tail + cells <= end_of_room(ring, ring_head(ring), ring_base(ring));
 }
 

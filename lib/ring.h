@@ -297,7 +297,7 @@ CPU_PATH void ring_write(const struct ring *ring, uint64_t position, const void 
 void ring_cancel(const struct ring *ring, uint64_t position, uint64_t cells);
 /* Cells that can be claimed in front of `end`, the end of the room as it was last seen. */
 uint64_t ring_free(const struct ring *ring, uint64_t end);
-/* Is there room for `cells`, as far as one can see? Or is it closed? */
+/* Is there room for `cells`, as far as one can see? */
 bool ring_room(const struct ring *ring, uint64_t cells);
 
 /* ---- the receiver's side */

@@ -102,7 +102,19 @@ struct waiting {
     mpsc_sender *tx;
     struct claim *claim; /* NULL: the head */
     uint64_t position;
+    bool patient; /* while another process is making room; else one sleeps */
 };
+
+static bool is_unbounded(const mpsc_sender *tx)
+{
+    return geometry_is_unbounded(&tx->handle.segment->geometry);
+}
+
+static bool has_grown(const mpsc_sender *tx)
+{
+    struct chain chain = segment_chain(tx->handle.segment);
+    return chain_newest(&chain) != tx->ring.number;
+}
 
 static bool ready(void *context)
 {
@@ -112,6 +124,8 @@ static bool ready(void *context)
         return true;
     if (!waiting->claim)
         return ring_head(ring) >= waiting->position;
+    if (is_unbounded(waiting->tx) && has_grown(waiting->tx))
+        return true;
     return ring_room(ring, waiting->claim->cells) &&
            !bias_holds_up(registry_of(waiting->tx), ring->words);
 }
@@ -181,18 +195,13 @@ static enum ring_result claim_revoking(mpsc_sender *tx, struct claim *claim)
     do {
         result = ring_claim(&tx->ring, &tx->handle.endpoint->intent, claim->cells, &tx->room,
                             &claim->position, &withdrew);
-        tell_if_withdrew(tx, result != RING_OK && withdrew);
+        tell_if_withdrew(tx, withdrew); /* at once: a loan may be long */
         revoked |= result == RING_BIASED;
     } while (result == RING_BIASED && bias_revoke(registry_of(tx), tx->ring.words));
     /* Others may be asleep that were held up. */
     if (revoked && result != RING_BIASED)
         condvar_notify_room(header_of(tx));
     return result;
-}
-
-static bool is_unbounded(const mpsc_sender *tx)
-{
-    return geometry_is_unbounded(&tx->handle.segment->geometry);
 }
 
 /* RING_BIASED: as if it were full, for as long as another sender's claim is under way. */
@@ -277,41 +286,52 @@ static mpsc_status claim_offered(mpsc_sender *tx, struct claim *claim)
     return result == RING_FULL ? MPSC_FULL : MPSC_CORRUPT;
 }
 
-/* The ring is full, or closed: goes on in the newest, which is made larger if need be. */
-static mpsc_status follow_chain(mpsc_sender *tx, const struct claim *claim)
+/* The ring is full, or closed: goes on in the newest, and makes a larger one if need be. */
+static mpsc_status follow_chain(const struct waiting *waiting)
 {
-    struct chain chain = segment_chain(tx->handle.segment);
+    mpsc_sender *tx = waiting->tx;
     mpsc_status status = MPSC_OK;
-    if (chain_newest(&chain) == tx->ring.number) {
+    if (!has_grown(tx)) {
         status = no_room(tx, MPSC_OK);
         if (!status)
-            status = attachment_grow(&tx->handle, claim->cells);
+            status = attachment_grow(&tx->handle, waiting->claim->cells, waiting->patient);
     }
+    struct chain chain = segment_chain(tx->handle.segment);
     if (!status)
         status = attachment_ring(&tx->handle, chain_newest(&chain), &tx->ring);
     tx->room = 0;
     return status;
 }
 
-/* An unbounded channel's claim waits for nothing but whoever else is making room. */
+static mpsc_status attempt_growing(void *context)
+{
+    const struct waiting *waiting = context;
+    enum ring_result result;
+    while ((result = claim_once(waiting->tx, waiting->claim)) == RING_FULL ||
+           result == RING_ENDED) {
+        mpsc_status status = follow_chain(waiting);
+        if (status == MPSC_BUSY)
+            return HANDLE_AGAIN;
+        if (status)
+            return no_room(waiting->tx, status);
+    }
+    return result == RING_OK ? MPSC_OK : MPSC_CORRUPT;
+}
+
+/* An unbounded channel's claim waits for nothing but whoever else is making room, or was stopped while
+ * it changed the tables. */
 static mpsc_status claim_growing(mpsc_sender *tx, uint64_t nanoseconds, struct claim *claim)
 {
-    uint64_t deadline = nanoseconds == WAIT_NEVER ? 0 : wait_deadline(nanoseconds);
-    for (;;) {
-        mpsc_status status = follow_chain(tx, claim);
-        if (status == MPSC_BUSY && os_now() >= deadline)
-            return no_room(tx, nanoseconds == WAIT_NEVER ? MPSC_FULL : MPSC_TIMEOUT);
-        if (status && status != MPSC_BUSY)
-            return no_room(tx, status);
-        switch (claim_once(tx, claim)) {
-        case RING_OK:
-            return MPSC_OK;
-        case RING_CORRUPT:
-            return MPSC_CORRUPT;
-        default:
-            break; /* others were faster */
-        }
-    }
+    struct waiting waiting = {.tx = tx, .claim = claim, .patient = true};
+    mpsc_status status = attempt_growing(&waiting);
+    if (status != HANDLE_AGAIN)
+        return status;
+    if (nanoseconds == WAIT_NEVER)
+        return no_room(tx, MPSC_FULL);
+    waiting.patient = false;
+    struct wait wait = wait_of(&waiting, nanoseconds);
+    status = handle_wait(&tx->handle, &wait, attempt_growing);
+    return status == MPSC_TIMEOUT ? no_room(tx, status) : status;
 }
 
 static mpsc_status claim_without_room(mpsc_sender *tx, enum ring_result result,

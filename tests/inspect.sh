@@ -91,7 +91,7 @@ check "list has a heading" \
     says '^NAME  *KIND  *QUEUED/BOUND  *FILL  *SENT  *RATE/s  *SENDERS  *RECEIVER  *AGE  *STATE$'
 check "list is no error" status_is 0
 wait_for "show tells who is blocked" "show $name" \
-    lines 2 '^sender .* alive  *[0-9][0-9]*  *[0-9][0-9.]* [a-z]*  *room  *-$'
+    lines 2 '^sender .* alive  *[0-9][0-9]*  *[0-9][0-9.]* [a-z]*  *room or a flush  *-$'
 check "show's verdict names who is at fault" \
     says "^full for .*: the receiver, pid $parent ([a-z-]*wordcount?*), is stopped\$"
 check "show calls that stalled" says '^state  *stalled$'

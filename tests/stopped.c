@@ -24,7 +24,7 @@ static mpsc_receiver *rx;
 static worker stopped;
 static struct shared {
     struct steps steps;
-    atomic_int ready;
+    atomic_int ready, interrupted;
 } * shared;
 
 static void scene_open(size_t bound)
@@ -532,6 +532,124 @@ static void holder_of_the_control_mutex(void)
     scene_close();
 }
 
+static void counts_nothing(int number)
+{
+    (void)number;
+}
+
+/* These close nothing before they send: that waits for the holder, too. */
+static int makes_it_grow(void)
+{
+    send_int(tx, SECOND);
+    return closes();
+}
+
+static int is_interrupted(void)
+{
+    struct sigaction action = {.sa_handler = counts_nothing};
+    assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
+    assert_status(mpsc_send(tx, &(int){SECOND}, sizeof(int)), MPSC_INTERRUPTED);
+    atomic_store(&shared->interrupted, 1);
+    return closes();
+}
+
+/* A handler that runs when a sleep ends anyway is one that the call cannot see. */
+static void interrupt(const struct waiter *w)
+{
+    while (!atomic_load(&shared->interrupted)) {
+        assert_int_equal(kill(worker_pid(w->worker), SIGUSR1), 0);
+        nanosleep(&(struct timespec){0, 50 * MILLISECONDS}, NULL);
+    }
+}
+
+/* How many messages there is room for without a larger ring, which nobody can make now. */
+static int fill_the_ring(void)
+{
+    int count = 0;
+    for (; ring_room(&segment_here()->ring, 1); count++)
+        send_int(tx, FIRST);
+    assert_status(mpsc_try_send(tx, &(int){FIRST}, sizeof(int)), MPSC_FULL);
+    assert_status(mpsc_send_timeout(tx, &(int){FIRST}, sizeof(int), 20 * MILLISECONDS),
+                  MPSC_TIMEOUT);
+    return count;
+}
+
+static void expect_all(int count)
+{
+    for (int i = 0; i < count; i++)
+        expect_int(rx, FIRST);
+    expect_int(rx, SECOND);
+}
+
+static void holder_when_the_channel_must_grow(void)
+{
+    scene_open(MPSC_UNBOUNDED);
+    struct waiter *sender = waiter_new(makes_it_grow);
+    stop_the_holder();
+    int count = fill_the_ring();
+    waiter_enter(sender);
+    they_wait(&sender, 1);
+#ifndef MPSC_SYNC_PTHREAD
+    inspect_says("the tables: ", "who opens, clones, closes, forks or makes it grow");
+#endif
+    assert_status(steps_go_on(), MPSC_OK);
+    they_end_well(&sender, 1);
+    expect_all(count);
+    scene_close();
+}
+
+static int steps_through_growth(void *argument)
+{
+    (void)argument;
+    close_receiver();
+    steps_begin(&shared->steps);
+    steps_end(&shared->steps, mpsc_send(tx, &(int){FIRST}, sizeof(int)));
+    return 0;
+}
+
+/* The ring has no room any more, however much is taken, and there is no other yet. */
+static void sender_in_the_midst_of_growth(void)
+{
+    scene_open(MPSC_UNBOUNDED);
+    const _Atomic uint64_t *tail = &segment_here()->ring.words->tail;
+    struct waiter *sender = waiter_new(makes_it_grow);
+    int count = 0, sum = 0;
+    for (; ring_room(&segment_here()->ring, 1); count++)
+        send_int(tx, FIRST);
+    stopped = steps_start(&shared->steps, steps_through_growth, NULL);
+    while (!(atomic_load(tail) & RING_CLOSED))
+        assert_true(steps_next(&shared->steps, stopped));
+    steps_stop();
+    expect_int(rx, FIRST);
+    waiter_enter(sender);
+    they_wait(&sender, 1);
+    assert_status(steps_go_on(), MPSC_OK);
+    they_end_well(&sender, 1);
+    for (int i = 1; i < count; i++)
+        expect_int(rx, FIRST);
+    for (int i = 0, value; i < 2; i++, sum += value)
+        assert_status(mpsc_try_recv(rx, &value, sizeof value, NULL), MPSC_OK);
+    assert_int_equal(sum, FIRST + SECOND);
+    scene_close();
+}
+
+/* A signal, and room in the ring that there is. */
+static void what_ends_a_wait_for_growth(void)
+{
+    harness_needs_futexes("a condition variable of libpthread tells nobody of a signal");
+    scene_open(MPSC_UNBOUNDED);
+    struct waiter *waiters[] = {waiter_new(is_interrupted), waiter_new(makes_it_grow)};
+    stop_the_holder();
+    int count = fill_the_ring();
+    waiter_enter(waiters[0]);
+    interrupt(waiters[0]);
+    waiter_enter(waiters[1]);
+    expect_all(count);
+    assert_status(steps_go_on(), MPSC_OK);
+    they_end_well(waiters, 2);
+    scene_close();
+}
+
 static void expect_repairs(unsigned count)
 {
     static const char label[] = "\nrepairs ";
@@ -676,6 +794,9 @@ int main(void)
         TEST(sender_whose_next_instruction_claims),
         TEST(sender_that_accepts_an_offer),
         TEST(holder_of_the_control_mutex),
+        TEST(holder_when_the_channel_must_grow),
+        TEST(sender_in_the_midst_of_growth),
+        TEST(what_ends_a_wait_for_growth),
         TEST(holder_that_is_killed),
         TEST(receiver_before_a_full_ring),
         TEST(receiver_at_a_rendezvous),

@@ -231,7 +231,7 @@ static void print_holdups(struct endpoints *all, FILE *out)
         table_cell(&table, "%" PRIu32, holder.pid);
         add_process(all, &table, &holder);
         table_cell(&table, "the tables: a change of who is there");
-        table_cell(&table, "who opens, clones, closes or forks");
+        table_cell(&table, "%s", verdict_needs_the_tables(channel));
     }
     if (table.used > 0) {
         putc('\n', out);

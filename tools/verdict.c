@@ -51,9 +51,14 @@ const char *verdict_blocked_on(const struct channel *channel, const struct view_
         return "a message";
     if (channel->stats.bound == 0)
         return "the receiver";
-    if (is_full(channel))
-        return "room";
-    return channel->stats.bound == UINT64_MAX ? "a flush" : "room or a flush";
+    bool grows = channel->stats.bound == UINT64_MAX;
+    return grows && !channel->control_pid ? "a flush" : "room or a flush";
+}
+
+const char *verdict_needs_the_tables(const struct channel *channel)
+{
+    return channel->stats.bound == UINT64_MAX ? "who opens, clones, closes, forks or makes it grow"
+                                              : "who opens, clones, closes or forks";
 }
 
 /* ---- who does nothing */
@@ -145,7 +150,7 @@ static bool tables_are_held(struct case_at_hand *at_hand)
     look_at(channel, channel->control_pid, &info);
     if (!channel->control_pid || !process_stands_still(&info))
         return false;
-    say(&at_hand->words, "who opens, clones, closes or forks waits: ");
+    say(&at_hand->words, "%s waits: ", verdict_needs_the_tables(channel));
     say_who(&at_hand->words, channel->control_pid, &info);
     say(&at_hand->words, ", in the midst of changing the channel's tables, is %s",
         process_life(&info));

@@ -19,6 +19,9 @@ uint64_t verdict_blocked(const struct channel *channel, const struct view_endpoi
 /* What for, as far as the segment tells; NULL: it is not. */
 const char *verdict_blocked_on(const struct channel *channel, const struct view_endpoint *endpoint);
 
+/* Who waits when somebody is in the midst of changing the tables. */
+const char *verdict_needs_the_tables(const struct channel *channel);
+
 /* Living endpoints of that kind that sleep in a call. */
 unsigned verdict_sleepers(const struct channel *channel, enum owner_kind kind);
 
