@@ -144,6 +144,34 @@ for bound in '' '--bound 8' '--bound 0 --message-size 128'; do
     check_ten "receiver first ${bound:-unbounded}"
 done
 
+printf '1\n2\n3\n4\n5\n' >"$tmp/five"
+$cat --receive "$name" >"$tmp/received" 2>"$tmp/err" &
+begun
+receiver=$last
+until_so "a receiver waits for the first sender" figure_is 'receiver pid' "$last"
+run --send "$name" <"$tmp/five"
+check "a sender that comes later ends well" status_is 0
+end_of "$receiver"
+check "and so does who waited for it" status_is 0
+check "with all it sent" same "$tmp/five" "$tmp/received"
+
+# The line does not fit into the pipe, and nobody reads there before its sender has ended: who would take
+# it when it is written would hold that one up, which gives it up each second and sends it again.
+head -c 200000 /dev/zero | tr '\0' x >"$tmp/wide"
+echo >>"$tmp/wide"
+mkfifo "$tmp/fifo"
+$cat --receive "$name" --bound 0 --message-size 200000 >"$tmp/fifo" 2>"$tmp/err" &
+begun
+receiver=$last
+exec 3<"$tmp/fifo"
+until_so "a receiver waits at the rendezvous" figure_is 'receiver pid' "$last"
+run --send "$name" --timeout 10 <"$tmp/wide"
+check "a sender at a rendezvous waits for the taking, not for the writing" status_is 0
+cat <&3 >"$tmp/received"
+exec 3<&-
+end_of "$receiver"
+check "a receiver at a rendezvous writes it once" same "$tmp/received" "$tmp/wide"
+
 # ---- Messages as they are
 
 # round WHAT FILE EXPECTED OPTION...: through a durable channel.
@@ -201,7 +229,6 @@ for option in '--bound 5' '--message-size 9'; do
     run --send "$name" $option <"$tmp/lines"
     check "another $option is told, and what is there" ends 1 'differs: it is of bound 4, for messages of 8 bytes, and durable'
 done
-printf '1\n2\n3\n4\n5\n' >"$tmp/five"
 run --send "$name" --timeout 0.01 <"$tmp/five"
 check "no room within the time is told" ends 3 'no room for line 5'
 run --receive "$name" --count 2
@@ -241,7 +268,6 @@ for signal in TERM:143 HUP:129 $interrupt; do
     check "a signal (${signal%:*}) ends the wait for room" status_is "${signal#*:}"
     check "what may be lost is told then too" complains 'up to 2 of the 2 lines'
 done
-mkfifo "$tmp/fifo"
 waiting_sender 5 --durable
 end_of "$last"
 check "of a durable channel nothing is lost" status_is 0

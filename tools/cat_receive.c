@@ -3,13 +3,16 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 struct receiving {
     const struct settings *settings;
     mpsc_receiver *rx;
-    bool ended; /* all senders are gone, and nothing is queued */
+    bool rendezvous;
+    char *taken; /* from there, a copy */
+    bool ended;  /* all senders are gone, and nothing is queued */
     struct output output;
     struct progress progress;
 };
@@ -32,17 +35,44 @@ static int not_written(struct receiving *receiving)
 }
 
 /* Taken from the channel only when it was written: else it stays there. */
-static int pass_on(struct receiving *receiving, const void *message, size_t length)
+static int write_and_take(struct receiving *receiving, const void *message, size_t length)
 {
     if (!output_message(&receiving->output, message, length))
         return not_written(receiving);
     mpsc_status status = mpsc_release(receiving->rx, message);
-    if (status == MPSC_EMPTY)
-        complain("the sender gave up a message of %zu bytes while it was written", length);
-    else if (status != MPSC_OK)
+    if (status != MPSC_OK)
         return channel_failed(receiving->settings, status);
     progress_add(&receiving->progress, length);
     return FINE;
+}
+
+/* At a rendezvous it is the other way round: its sender waits for that alone, and gives up a message that is
+ * not taken in its time, to send it again. */
+static int take_and_write(struct receiving *receiving, const void *message, size_t length)
+{
+    char *taken = realloc(receiving->taken, length + 1);
+    if (!taken)
+        return channel_failed(receiving->settings, MPSC_NO_MEMORY);
+    receiving->taken = taken;
+    memcpy(taken, message, length);
+    mpsc_status status = mpsc_release(receiving->rx, message);
+    if (status == MPSC_EMPTY)
+        return FINE; /* it was given up */
+    if (status != MPSC_OK)
+        return channel_failed(receiving->settings, status);
+    progress_add(&receiving->progress, length);
+    if (output_message(&receiving->output, taken, length))
+        return FINE;
+    int error = errno;
+    complain("the last %s was taken, and is lost", settings_noun(receiving->settings, 1));
+    errno = error;
+    return not_written(receiving);
+}
+
+static int pass_on(struct receiving *receiving, const void *message, size_t length)
+{
+    return receiving->rendezvous ? take_and_write(receiving, message, length)
+                                 : write_and_take(receiving, message, length);
 }
 
 /* ---- waiting */
@@ -149,8 +179,10 @@ int receive_output(const struct settings *settings)
     mpsc_status status = mpsc_open_receiver(settings->name, &settings->options, &receiving.rx);
     if (status != MPSC_OK)
         return channel_not_opened(settings, status);
+    receiving.rendezvous = mpsc_capacity(receiving.rx) == 0;
     progress_start(&receiving.progress, settings);
     int result = finish(&receiving, receive_all(&receiving));
     mpsc_receiver_close(receiving.rx);
+    free(receiving.taken);
     return result;
 }
