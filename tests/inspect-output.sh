@@ -79,6 +79,8 @@ else
     check "its status is the same" status_is 1
     run gc --json --dry-run "$name"
     check "gc --json tells what is kept" json 'of(documents[0]["channels"])["result"] == "kept"'
+    run list --json --names
+    check "list --json --names has the names alone" json 'list(of(documents[0]["channels"])) == ["name"]'
     run watch --once --json --interval 0.1
     check "watch --once --json has the channel, and its rate" json \
         'of(documents[0]["channels"])["sent_per_second"] == 0'
@@ -91,8 +93,15 @@ wait_for "list tells how old it is" list says "^$name .*  [1-9][0-9]* [a-z]*  *o
 
 parse='
 import sys
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
-samples = [s for family in text_string_to_metric_families(open(sys.argv[1]).read()) for s in family.samples]
+from prometheus_client import parser as older
+from prometheus_client.openmetrics import parser
+text = open(sys.argv[1]).read()
+def all_of(parser):
+    return [s for family in parser.text_string_to_metric_families(text) for s in family.samples]
+samples = all_of(parser)
+def compared(samples):
+    return sorted((s.name, sorted(s.labels.items()), s.value) for s in samples)
+assert compared(samples) == compared(all_of(older))
 def value(metric, **labels):
     return [s.value for s in samples if s.name == metric and s.labels.get("channel") == sys.argv[2]
             and all(s.labels.get(k) == v for k, v in labels.items())]
@@ -102,12 +111,15 @@ assert value("mpsc_channel_bound") == [8]
 assert value("mpsc_channel_senders") == [1]
 assert value("mpsc_channel_message_size_bytes") == [32]
 assert value("mpsc_channel_blocked", end="sender") == [0]
-assert value("mpsc_channel_state", mpsc_channel_state="ok") == [1]
+assert value("mpsc_channel_state", state="ok") == [1]
+assert value("mpsc_channel_state", state="stalled") == [0]
 assert any("$(date)" in s.labels["channel"] for s in samples)'
 find_python prometheus_client.openmetrics.parser
 run metrics
 check "metrics is no error" status_is 0
 check "metrics ends as OpenMetrics does" [ "$(tail -n 1 "$tmp/out")" = '# EOF' ]
+check "metrics has only types of the older format" \
+    [ -z "$(sed -n '/^# TYPE /p' "$tmp/out" | grep -v -e ' counter$' -e ' gauge$')" ]
 if [ -n "$python" ]; then
     check "a parser of OpenMetrics reads it" $python -c "$parse" "$tmp/out" "$name"
 else

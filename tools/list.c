@@ -29,13 +29,14 @@ int list_command(const struct arguments *arguments)
     struct census census;
     if (!census_watch(arguments->names ? 0 : arguments->interval, &census))
         return TROUBLE;
-    int result = census.trouble ? TROUBLE : FINE;
-    if (arguments->names)
+    bool printed = true;
+    if (arguments->json)
+        printed = arguments->names ? report_names(&census) : report_census(&census);
+    else if (arguments->names)
         print_names(&census);
-    else if (!arguments->json)
+    else
         print(&census);
-    else if (!report_census(&census))
-        result = TROUBLE;
+    int result = census.trouble || !printed ? TROUBLE : FINE;
     census_caveats(&census);
     census_free(&census);
     return result;

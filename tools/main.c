@@ -81,7 +81,8 @@ static void print_help(void)
         fputs(i == 0 ? "Usage: " : "       ", stdout);
         print_usage(&commands[i]);
     }
-    puts("Looks at the channels of libmpsc on this machine, and disturbs none.\n");
+    puts(
+        "Looks at the channels of libmpsc on this machine, and disturbs none; gc alone removes.\n");
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  %-8s %s\n", commands[i].name, commands[i].does);
     puts(

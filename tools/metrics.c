@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* mpsc-inspect metrics: OpenMetrics text, for Prometheus. The names are told in mpsc-inspect(1), and stay. */
+/* mpsc-inspect metrics: OpenMetrics text, for Prometheus. The names are told in mpsc-inspect(1), and stay.
+ * Only types that the older text format has, too: the textfile collector of the node exporter reads that. */
 #include "census.h"
 #include "text.h"
 #include "verdict.h"
@@ -137,11 +138,11 @@ static void print_created(const struct census *census)
 static void print_states(const struct census *census)
 {
     static const char name[] = "mpsc_channel_state";
-    begin_family(name, "stateset", NULL, "What mpsc-inspect list says of it.");
+    begin_family(name, "gauge", NULL, "1 for what mpsc-inspect list says of it, else 0.");
     for (size_t i = 0; i < census->count; i++)
         for (enum channel_state state = CHANNEL_OK; state <= CHANNEL_FOREIGN; state++) {
             begin_sample(name, &census->channels[i]);
-            printf(",%s=\"%s\"} %d\n", name, channel_state_name(state),
+            printf(",state=\"%s\"} %d\n", channel_state_name(state),
                    census->channels[i].state == state);
         }
 }

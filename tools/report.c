@@ -157,6 +157,19 @@ bool report_census(const struct census *census)
     return print(all, JSON_INDENT(2));
 }
 
+bool report_names(const struct census *census)
+{
+    json_t *all = sure(json_object()), *channels = sure(json_array());
+    for (size_t i = 0; i < census->count; i++) {
+        const char *name = census->channels[i].name;
+        json_t *channel = sure(json_object());
+        put(channel, "name", bytes_as_text(name, strlen(name)));
+        append(channels, channel);
+    }
+    put(all, "channels", channels);
+    return print(all, JSON_INDENT(2));
+}
+
 bool report_channel(struct channel *channel)
 {
     json_t *object = channel_object(channel), *endpoints = sure(json_array());

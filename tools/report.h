@@ -14,6 +14,7 @@
 #ifdef HAVE_JANSSON
 
 bool report_census(const struct census *census);
+bool report_names(const struct census *census);
 /* With its endpoints. */
 bool report_channel(struct channel *channel);
 /* A line of its own, so that a reader need not wait for the end. */
@@ -29,6 +30,7 @@ static inline bool report_is_missing(void)
     return false;
 }
 #define report_census(census) ((void)(census), report_is_missing())
+#define report_names(census) ((void)(census), report_is_missing())
 #define report_channel(channel) ((void)(channel), report_is_missing())
 #define report_message(length, taken, bytes, size)                                                 \
     ((void)(length), (void)(taken), (void)(bytes), (void)(size), report_is_missing())

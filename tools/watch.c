@@ -139,7 +139,7 @@ static bool print_json(struct watch *watch)
 static void draw(struct watch *watch)
 {
     bool one = watch->arguments->operands[0];
-    size_t size, count = one ? 0 : watch->census.count;
+    size_t size, lines = 0, count = one ? 0 : watch->census.count;
     char *text = NULL;
     FILE *out = open_memstream(&text, &size);
     if (!out)
@@ -150,8 +150,10 @@ static void draw(struct watch *watch)
     enum colour *colours = text_room(count, sizeof *colours);
     for (size_t i = 0; i < count; i++)
         colours[i] = rows_colour(&watch->census.channels[i]);
-    if (watch->first > count && !one)
-        watch->first = count;
+    for (const char *at = text; (at = strchr(at, '\n')); at++)
+        lines++;
+    if (watch->first > lines)
+        watch->first = lines;
     screen_draw(text, colours, count, watch->first);
     free(colours);
     free(text);
