@@ -44,14 +44,14 @@ quietly() { "$@" >"$work/log" 2>&1 || { cat "$work/log"; fail "failed: $*"; }; }
 
 # ---- Installing
 
-sessions "$readme" "$work" >/dev/null # 1 installs, 2 compiles
+sessions "$readme" "$work" >/dev/null # 1 installs, 2 is for each terminal, 3 compiles
 install_from_a_clone() {
     HOME=$work
     export HOME
     quietly git clone "$srcdir" clone
     commands session-1 >install.sh
     (cd clone && quietly sh -e ../install.sh) || exit 1
-    grep '^export ' install.sh >exports.sh
+    commands session-2 >exports.sh
     . ./exports.sh
 }
 install_what_is_built() {
@@ -72,7 +72,7 @@ fi
 # ---- Compiling
 
 listings "$readme" .
-commands session-2 >compile.sh
+commands session-3 >compile.sh
 quietly sh -e compile.sh
 awk '/^```c$/ { inside = !done; next } /^```/ { done = done || inside; inside = 0 } inside' "$readme" >ten.c
 quietly $CC ten.c $($PKG_CONFIG --cflags --libs mpsc) -o ten
