@@ -92,7 +92,7 @@ typedef int32_t mpsc_status;
 enum {
     MPSC_OK = 0,
     MPSC_EMPTY = 1,        /* no message waits (try calls), or none any more (mpsc_release) */
-    MPSC_FULL = 2,         /* no room (try calls) */
+    MPSC_FULL = 2,         /* no room, or nobody waits at a rendezvous (try calls) */
     MPSC_TIMEOUT = 3,      /* the time is over; nothing was sent or taken */
     MPSC_DISCONNECTED = 4, /* the other side has left: closed, exited or killed */
     MPSC_INTERRUPTED = 5,  /* a signal handler ran; nothing was sent or taken */
@@ -100,7 +100,8 @@ enum {
     MPSC_BUSY = 7,         /* another receiver holds the seat */
     MPSC_NOT_FOUND = 8,    /* no channel of that name, and none was to be created */
     MPSC_EXISTS = 9,       /* a channel of that name, and it was to be new */
-    MPSC_MISMATCH = 10,    /* the channel differs from the options, or its format from ours */
+    MPSC_MISMATCH = 10,    /* the channel differs from the options, its format from ours, or the
+                              message from the size that was asked for */
     MPSC_CORRUPT = 11,     /* not a channel, or a damaged one */
     MPSC_DENIED = 12,      /* not permitted, or this process has no part in the channel */
     MPSC_NO_SPACE = 13,    /* /dev/shm is full, or an unbounded channel at its limit */
@@ -389,7 +390,8 @@ MPSC_MUST_USE mpsc_status mpsc_recv_batch_timeout(mpsc_receiver *rx, struct iove
  * Takes the peeked message off the queue; do not touch it again. Killed before this, the process
  * leaves the message queued, and it is delivered again.
  * INVALID: it is not the message that this handle peeked at. EMPTY: a rendezvous' sender, whose time
- * was over or who was interrupted, has taken it back meanwhile: count it as not received.
+ * was over or who was interrupted, has taken it back meanwhile: count it as not received. In a forked
+ * child also why it has no part in the channel.
  */
 MPSC_MUST_USE mpsc_status mpsc_release(mpsc_receiver *rx, const void *message);
 

@@ -15,7 +15,7 @@ const char *mpsc_strstatus(mpsc_status status)
         [MPSC_BUSY] = "another receiver has the channel",
         [MPSC_NOT_FOUND] = "no such channel",
         [MPSC_EXISTS] = "the channel exists already",
-        [MPSC_MISMATCH] = "the channel is of another kind than asked for",
+        [MPSC_MISMATCH] = "the channel or the message is of another kind than asked for",
         [MPSC_CORRUPT] = "not a channel, or a damaged one",
         [MPSC_DENIED] = "permission denied",
         [MPSC_NO_SPACE] = "no space left in /dev/shm or in the channel",

@@ -70,12 +70,13 @@ check_call_page() {
     [ $number -gt 1 ] || complain "$page: no example"
 }
 
+linted=yes
 if command -v mandoc >/dev/null; then
     well_formed() { mandoc -T lint -W warning "$1"; }
 elif command -v man >/dev/null && man --warnings -l "$pages/mpsc.7" >/dev/null 2>&1; then
     well_formed() { ! LC_ALL=C man --warnings -l "$1" 2>&1 >/dev/null | grep .; }
 else
-    echo "without mandoc or man: whether the pages are well formed was not checked"
+    linted=no
     well_formed() { :; }
 fi
 
@@ -144,5 +145,6 @@ $MAKE uninstall-man uninstall-hook DESTDIR="$work/to" mandir=/man >"$work/log" 2
 left=$(find "$work/to" ! -type d)
 [ -z "$left" ] || complain "uninstall left: $left"
 
-[ $result -eq 0 ] && echo "$count pages, $(wc -l <"$work/documented") calls"
-exit $result
+[ $result -eq 0 ] || exit $result
+echo "$count pages, $(wc -l <"$work/documented") calls"
+[ $linted = yes ] || { echo "skipped: whether the pages are well formed (no mandoc, nor man)"; exit 77; }
