@@ -3,10 +3,10 @@
  * SIGKILL at any instruction of any call: see proof.h. It sweeps over the points of each call, one
  * fresh run for each.
  *
- * By default it tries about POINTS of each call, at a stride, with another offset each time.
- * MPSC_PROOF_OFFSET and MPSC_PROOF_STRIDE repeat a run. The spinning before a sleep is the same
- * instructions over and over, so that of each instruction in it the first visits are points, and the
- * others are passed by.
+ * By default it tries about POINTS of each call, at a stride, with another offset each time; where
+ * MPSC_TEST_SCALE asks for less, of a part of the calls, another one each time. MPSC_PROOF_OFFSET and
+ * MPSC_PROOF_STRIDE repeat a run. The spinning before a sleep is the same instructions over and over, so
+ * that of each instruction in it the first visits are points, and the others are passed by.
  *
  * MPSC_PROOF=exhaustive covers every instruction. One that is no system call and after which the victim is
  * for others as it was before (witness.h) is the same point as the one before it: what a dead process had in
@@ -525,6 +525,18 @@ static bool sweep_passed(struct sweep *s)
     return false;
 }
 
+/* One call of so many is tried. */
+static unsigned long one_of(void)
+{
+    unsigned long scale = scaled(100);
+    return exhaustive() || getenv("MPSC_TEST_FILTER") || scale >= 100 ? 1 : 100 / scale;
+}
+
+static unsigned long at_least(unsigned long n)
+{
+    return scaled(n) < n ? n : scaled(n);
+}
+
 /* Points of one victim at a stride, pairs of points by chance. */
 static void plan(struct sweep *s)
 {
@@ -534,10 +546,10 @@ static void plan(struct sweep *s)
     s->measure = false;
     s->stride = 1;
     s->first = 0;
-    s->last = exhaustive() ? PAIRS_EXHAUSTIVE : scaled(PAIRS);
+    s->last = exhaustive() ? PAIRS_EXHAUSTIVE : at_least(PAIRS);
     if (s->pair)
         return;
-    s->stride = setting("MPSC_PROOF_STRIDE", exhaustive() ? 1 : worth / scaled(POINTS) + 1);
+    s->stride = setting("MPSC_PROOF_STRIDE", exhaustive() ? 1 : worth / at_least(POINTS) + 1);
     s->first = offset_of_run() % (s->stride ? s->stride : 1);
     s->last = progress->total;
 }
@@ -593,14 +605,15 @@ int main(void)
         printf("The kill proof is skipped: %s.\n", unfit());
         return 77;
     }
-    size_t count = scenario_count + pair_count;
-    struct test *tests = calloc(count, sizeof *tests);
+    size_t all = scenario_count + pair_count, count = 0;
+    struct test *tests = calloc(all, sizeof *tests);
     assert_non_null(tests);
-    for (size_t i = 0; i < count; i++)
-        tests[i] = (struct test){i < scenario_count ? scenarios[i].name
-                                                    : pairs[i - scenario_count].common.name,
-                                 NULL, one, (enum mode)i};
-    printf("MPSC_PROOF_OFFSET=%lu\n", offset_of_run());
+    for (size_t i = offset_of_run() % one_of(); i < all; i += one_of())
+        tests[count++] = (struct test){i < scenario_count ? scenarios[i].name
+                                                          : pairs[i - scenario_count].common.name,
+                                       NULL, one, (enum mode)i};
+    printf("MPSC_PROOF_OFFSET=%lu: %zu of %zu calls and pairs of calls\n", offset_of_run(), count,
+           all);
     int result = harness_main("proof", tests, count);
     free(tests);
     return result;
