@@ -77,6 +77,35 @@ static void what_others_write_there_does_no_harm(void)
     paper_end(paper);
 }
 
+struct scribbling {
+    struct paper *paper;
+    atomic_int over;
+};
+
+static int scribbles(void *argument)
+{
+    struct scribbling *scribbling = argument;
+    _Atomic unsigned char *bytes = (_Atomic unsigned char *)(uintptr_t)scribbling->paper->word;
+    uint64_t state = 4;
+    while (!atomic_load(&scribbling->over))
+        for (size_t byte = 0; byte < OS_NEWS_SIZE; byte++)
+            atomic_store(&bytes[byte], (unsigned char)chance(&state));
+    return 0;
+}
+
+/* The C library looks at its mutex when it locks and unlocks it, and believes what it sees. */
+static void nor_what_they_write_at_any_moment(void)
+{
+    struct scribbling scribbling = {.paper = paper_new()};
+    os_news_end(news_begin(scribbling.paper));
+    worker w = worker_start(THREADS, scribbles, &scribbling);
+    for (unsigned long i = scaled(10000); i > 0; i--)
+        os_news_end(os_news_begin(scribbling.paper->fd, 0));
+    atomic_store(&scribbling.over, 1);
+    assert_int_equal(worker_join(w), 0);
+    paper_end(scribbling.paper);
+}
+
 struct thread_news {
     struct paper *paper;
     void *news;
@@ -367,6 +396,7 @@ int main(void)
     static const struct test tests[] = {
         TEST(a_word_says_whose_it_is),
         TEST(what_others_write_there_does_no_harm),
+        TEST(nor_what_they_write_at_any_moment),
         TEST(a_thread_that_ends_is_told_of),
         TEST(another_thread_may_end_it),
         TEST(another_thread_of_the_same_id_may_end_it),

@@ -5,7 +5,8 @@
  *
  * Only that word is in shared memory. The mutex lies across the end of a shared page, and its list
  * pointers, which the C library follows, are in a private page behind it, out of reach of whoever
- * writes into the segment. That it is laid out so is seen when it is locked; where not, no news.
+ * writes into the segment. While the library locks and unlocks it the other page is private, too. That it
+ * is laid out so is seen when it is locked; where not, no news.
  *
  * The word is a hint. It belongs to a thread, which may end while its process lives, and it is
  * marked before the process' memory is gone: the lock of the process' byte decides.
@@ -13,6 +14,7 @@
 #include "os.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -83,14 +85,25 @@ static bool laid_out_as_expected(const struct notes *notes)
            memcmp(notes->rest, nothing, sizeof nothing) != 0;
 }
 
+/* Lays a private page over the shared one, with the mutex as it was, whoever wrote there since: the C
+ * library must not stumble over it. */
+static void withdraw(const struct notes *notes)
+{
+    size_t page = os_page_size();
+    if (mmap(notes->pages, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+             -1, 0) != MAP_FAILED)
+        madvise(notes->pages, page, MADV_DONTFORK);
+    memcpy(mutex_of(notes), notes->locked, SHARED);
+}
+
 static void unlock(struct notes *notes)
 {
-    pthread_mutex_t *mutex = mutex_of(notes);
-    size_t page = os_page_size();
-    /* As it was, whoever wrote there since: the C library must not stumble over it. */
-    memcpy(mutex, notes->locked, SHARED);
-    pthread_mutex_unlock(mutex);
-    munmap(notes->pages, 2 * page);
+    atomic_uint *word = (atomic_uint *)(void *)mutex_of(notes);
+    if (atomic_exchange_explicit(word, 0, memory_order_relaxed) & OS_NEWS_WATCHED)
+        os_futex_wake(word, INT_MAX);
+    withdraw(notes);
+    pthread_mutex_unlock(mutex_of(notes));
+    munmap(notes->pages, 2 * os_page_size());
 }
 
 /* Those of this thread are unlocked, those of threads that are gone forgotten. */
@@ -112,40 +125,37 @@ static void tidy(void)
     }
 }
 
-/* The shared page, behind which lies a private one. */
-static unsigned char *map_pages(int fd, uint64_t offset)
+static bool share(const struct notes *notes, int fd, uint64_t offset)
 {
     size_t page = os_page_size();
-    unsigned char *pages =
-        mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED)
-        return NULL;
-    if (mmap(pages, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)offset) ==
-            MAP_FAILED ||
-        madvise(pages, 2 * page, MADV_DONTFORK) != 0) {
-        munmap(pages, 2 * page);
-        return NULL;
-    }
-    return pages;
+    if (mmap(notes->pages, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+             (off_t)offset) == MAP_FAILED ||
+        madvise(notes->pages, page, MADV_DONTFORK) != 0)
+        return false;
+    memcpy(mutex_of(notes), notes->locked, SHARED);
+    return true;
 }
 
 void *os_news_begin(int fd, uint64_t offset)
 {
     tidy();
     size_t page = os_page_size();
-    unsigned char *pages = map_pages(fd, offset);
-    if (!pages)
+    unsigned char *pages =
+        mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED)
         return NULL;
     struct notes *notes = (struct notes *)(void *)(pages + page);
     notes->pages = pages;
     notes->thread = this_thread();
     notes->number = this_number();
-    int error = lock_robust(mutex_of(notes));
-    if (!error && laid_out_as_expected(notes)) {
+    bool locked = madvise(pages, 2 * page, MADV_DONTFORK) == 0 && lock_robust(mutex_of(notes)) == 0;
+    if (locked && laid_out_as_expected(notes)) {
         memcpy(notes->locked, mutex_of(notes), SHARED);
-        return notes;
+        if (share(notes, fd, offset))
+            return notes;
+        withdraw(notes);
     }
-    if (!error)
+    if (locked)
         pthread_mutex_unlock(mutex_of(notes));
     munmap(pages, 2 * page);
     return NULL;
@@ -160,12 +170,7 @@ void os_news_end(void *news)
         unlock(notes);
     } else {
         /* It stays in that thread's list, but the segment's page is let go. */
-        size_t page = os_page_size();
-        if (mmap(notes->pages, page, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED) {
-            madvise(notes->pages, page, MADV_DONTFORK);
-            memcpy(mutex_of(notes), notes->locked, SHARED);
-        }
+        withdraw(notes);
         notes->next = kept;
         kept = notes;
     }
