@@ -10,9 +10,11 @@
  *
  *      mpsc_sender *tx;
  *      mpsc_receiver *rx;
- *      if (mpsc_channel(sizeof(int), &tx, &rx) != MPSC_OK) ...
- *      mpsc_send(tx, &(int){42}, sizeof(int));
- *      mpsc_recv(rx, &number, sizeof number, NULL);
+ *      mpsc_status status = mpsc_channel(sizeof(int), &tx, &rx);
+ *      if (status == MPSC_OK)
+ *          status = mpsc_send(tx, &(int){42}, sizeof(int));
+ *      if (status == MPSC_OK)
+ *          status = mpsc_recv(rx, &number, sizeof number, NULL);
  *
  * Caveats, each with its remedy:
  *
