@@ -133,7 +133,7 @@ struct header {
     _Atomic uint64_t takeovers; /* changed by whoever takes the seat */
     _Atomic uint64_t holes;     /* changed by the seat's holder */
     atomic_uint newest;         /* ring, or the one before it; see chain.c */
-    atomic_uint arrivals;       /* endpoints that ever came: moves before any leaves after it */
+    atomic_uint arrivals[2];    /* senders and receivers that ever came */
 
     /* Read by every send and every receive, seldom written. */
     alignas(LAYOUT_LINE) atomic_uint left; /* sides that are told of as disconnected */

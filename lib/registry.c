@@ -132,21 +132,27 @@ static bool is_seen(const struct registry *registry, enum owner_kind kind)
     return false;
 }
 
+static atomic_uint *arrivals_of(const struct registry *registry, enum owner_kind kind)
+{
+    return &registry->header->arrivals[kind == OWNER_RECEIVER];
+}
+
 /* Who came behind our back, into an entry that we had passed, may have let another go that was still
- * before us. */
+ * before us. Where that is so again and again, somebody is there. */
 bool registry_present(const struct registry *registry, enum owner_kind kind)
 {
-    const atomic_uint *arrivals = &registry->header->arrivals;
-    unsigned before, after;
-    do {
+    enum { LOOKS = 8 };
+    const atomic_uint *arrivals = arrivals_of(registry, kind);
+    for (int looks = 0; looks < LOOKS; looks++) {
         /* PAIR arrival: who came is in its entry (registry_add -> registry_present) */
-        before = atomic_load_explicit(arrivals, memory_order_acquire);
+        unsigned before = atomic_load_explicit(arrivals, memory_order_acquire);
         if (is_seen(registry, kind))
             return true;
         /* The entries were acquired: who has left one has counted all that came before. */
-        after = load(arrivals);
-    } while (after != before);
-    return false;
+        if (load(arrivals) == before)
+            return false;
+    }
+    return true;
 }
 
 bool registry_covers(const struct registry *registry, uint64_t position)
@@ -361,7 +367,7 @@ int registry_add(const struct registry *registry, enum owner_kind kind, unsigned
     atomic_store_explicit(&endpoint->owner, owner_word(kind, slot, generation),
                           memory_order_release);
     /* PAIR arrival: see registry_present */
-    atomic_fetch_add_explicit(&header->arrivals, 1, memory_order_release);
+    atomic_fetch_add_explicit(arrivals_of(registry, kind), 1, memory_order_release);
     atomic_fetch_add_explicit(count_of(registry, kind), 1, memory_order_relaxed);
     /* PAIR count: counted before it looks at any bias, whichever thread or child of ours that will
      * be (registry_add -> bias_ask) */

@@ -106,6 +106,39 @@ static void one_that_moves_is_always_there(void)
     segment_end(segment);
 }
 
+struct counter {
+    atomic_uint *arrivals;
+    atomic_int over;
+};
+
+static int counts_up(void *argument)
+{
+    struct counter *counter = argument;
+    while (!atomic_load(&counter->over))
+        atomic_fetch_add(counter->arrivals, 1);
+    return 0;
+}
+
+/* That of the others says nothing; that of its own kind may be a lie, and is not followed for ever. */
+static void a_look_ends_however_many_come(void)
+{
+    struct segment *segment = segment_new(4);
+    struct member member = member_new(segment);
+    for (int others = 0; others < 5000; others++)
+        member_add(&member, OWNER_SENDER);
+    for (int kind = 0; kind < 2; kind++) {
+        struct counter counter = {.arrivals = &segment->header->arrivals[kind]};
+        worker w = worker_start(THREADS, counts_up, &counter);
+        for (unsigned come = (unsigned)scaled(20000000); atomic_load(counter.arrivals) < come;)
+            if (registry_present(&member.registry, OWNER_RECEIVER))
+                assert_int_equal(kind, 1);
+        atomic_store(&counter.over, 1);
+        assert_int_equal(worker_join(w), 0);
+    }
+    member_end(&member);
+    segment_end(segment);
+}
+
 /* ------------------------------------------------------------------ processes that die */
 
 struct hall {
@@ -500,6 +533,7 @@ int main(void)
         TEST(the_slots_come_to_an_end),
         TEST(a_generation_is_never_zero),
         TEST(one_that_moves_is_always_there),
+        TEST(a_look_ends_however_many_come),
         TEST_PROCESSES(a_zombie_is_dead),
         TEST_PROCESSES(a_child_does_not_keep_its_parents_slot),
         TEST_PROCESSES(a_program_that_was_executed_is_dead),
