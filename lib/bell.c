@@ -192,7 +192,7 @@ bool bell_settle(struct bell *bell, const struct registry *registry, struct cond
     if (bell->deaf)
         os_bell_alarm(&bell->os, DEAF_VIGIL);
     condvar_arm(condvar);
-    os_barrier_all();
+    condvar_barrier(condvar);
     bell->fresh = false;
     return true;
 }

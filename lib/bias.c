@@ -77,13 +77,8 @@ void bias_consider(const struct registry *registry, struct ring *ring, unsigned 
 /* All that others have written and looked at before is written and looked at now. */
 static void barrier(void)
 {
-    if (os_barrier_all())
-        return;
-    /* We are not allowed to: no processor keeps a store to itself for as long as this. */
-    atomic_uint word = 0;
-    uint64_t moment = os_now() + 1000000;
-    while (os_now() < moment)
-        os_futex_wait(&word, 0, moment);
+    if (!os_barrier_all())
+        os_barrier_by_time(); /* we are not allowed to */
 }
 
 static uint64_t owner_at(const struct registry *registry, uint64_t index)

@@ -12,7 +12,10 @@ void condvar_barrier(struct condvar *condvar)
 {
     if (os_barrier_all())
         return;
+    bool known = atomic_load_explicit(&condvar->heavy, memory_order_relaxed);
     condvar_burden(condvar);
+    if (!known)
+        os_barrier_by_time(); /* for those who have just seen that there is no burden */
     /* PAIR sleep: see condvar_notify, by those who see the burden */
     atomic_thread_fence(memory_order_seq_cst);
 }

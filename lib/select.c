@@ -105,7 +105,9 @@ static mpsc_status arm(struct selection *selection)
     mpsc_status status = news & OS_BELL_DEAF ? listen(selection) : MPSC_OK;
     for (size_t i = 0; i < selection->count; i++)
         condvar_arm(&handle_of(selection, i)->segment->header->arrived);
-    os_barrier_all();
+    if (!os_barrier_all())
+        for (size_t i = 0; i < selection->count; i++)
+            condvar_barrier(&handle_of(selection, i)->segment->header->arrived);
     return status;
 }
 

@@ -3,6 +3,8 @@
 #include "blocking.h"
 #include "namespace.h"
 
+#include "handle.h"
+
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -425,11 +427,13 @@ static void blocked_processes_cost_nothing(void)
 }
 
 #if defined SYS_futex_waitv && defined SYS_seccomp
-static bool forbid_watching(void)
+enum { TO_WATCH = SYS_futex_waitv, BARRIERS = SYS_membarrier };
+
+static bool forbid(unsigned number)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_futex_waitv, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
@@ -438,8 +442,11 @@ static bool forbid_watching(void)
            syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0;
 }
 #else
-static bool forbid_watching(void)
+enum { TO_WATCH, BARRIERS };
+
+static bool forbid(unsigned number)
 {
+    (void)number;
     return false;
 }
 #endif
@@ -447,7 +454,7 @@ static bool forbid_watching(void)
 static int sleeps_in_a_sandbox(void *unused)
 {
     (void)unused;
-    if (!forbid_watching())
+    if (!forbid(TO_WATCH))
         return NOT_PERMITTED;
     blocked_processes_cost_nothing();
     return 0;
@@ -459,6 +466,52 @@ static void nor_in_a_sandbox(void)
     if (hurried())
         harness_skip("it is the same in each build, and takes a second");
     int result = worker_join(worker_start(PROCESSES, sleeps_in_a_sandbox, NULL));
+    if (result == NOT_PERMITTED)
+        harness_skip("no filter for system calls is to be had here");
+    assert_int_equal(result, 0);
+}
+
+static bool is_burdened(const mpsc_receiver *rx)
+{
+    const struct segment *segment = ((const struct handle *)rx)->segment;
+    return atomic_load(&segment->header->arrived.heavy);
+}
+
+static int waits_without_barriers(void *unused)
+{
+    mpsc_sender *tx[3];
+    mpsc_receiver *rx[3];
+    size_t found;
+    int value, fd;
+    (void)unused;
+    for (int i = 0; i < 3; i++)
+        assert_status(mpsc_sync_channel(sizeof(int), 4, &tx[i], &rx[i]), MPSC_OK);
+    assert_status(mpsc_receiver_fd(rx[1], &fd), MPSC_OK);
+    if (!forbid(BARRIERS))
+        return NOT_PERMITTED;
+    /* Until it comes to a sleep within the time. */
+    while (!is_burdened(rx[0]))
+        assert_status(mpsc_recv_timeout(rx[0], &value, sizeof value, NULL, 10 * MILLISECONDS),
+                      MPSC_TIMEOUT);
+    send_int(tx[1], 0);
+    expect_int(rx[1], 0);
+    assert_status(mpsc_try_recv(rx[1], &value, sizeof value, NULL), MPSC_EMPTY);
+    while (!is_burdened(rx[2]))
+        assert_status(mpsc_select(&rx[2], 1, 10 * MILLISECONDS, &found), MPSC_TIMEOUT);
+    assert_true(is_burdened(rx[1]));
+    for (int i = 0; i < 3; i++) {
+        send_int(tx[i], i);
+        expect_int(rx[i], i);
+        mpsc_sender_close(tx[i]);
+        mpsc_receiver_close(rx[i]);
+    }
+    return 0;
+}
+
+/* Where the sandbox came after the channel, senders take over what the sleeper may not do any more. */
+static void a_sandbox_without_barriers_is_a_burden(void)
+{
+    int result = worker_join(worker_start(PROCESSES, waits_without_barriers, NULL));
     if (result == NOT_PERMITTED)
         harness_skip("no filter for system calls is to be had here");
     assert_int_equal(result, 0);
@@ -615,6 +668,7 @@ int main(void)
         TEST(long_message_that_timed_out_leaves_no_trace),
         TEST(blocked_processes_cost_nothing),
         TEST(nor_in_a_sandbox),
+        TEST(a_sandbox_without_barriers_is_a_burden),
         TEST_BOTH(long_and_short_messages_both_get_through),
         TEST_BOTH(flush_waits_for_the_last_message),
         TEST(flush_is_for_what_this_handle_sent),

@@ -79,6 +79,8 @@ atomic_uint *os_wipe_on_fork(void);
 bool os_barrier_register(void);
 /* A full memory barrier on every running thread of every registered process. */
 bool os_barrier_all(void);
+/* The same by waiting for as long as no processor keeps a store to itself. */
+void os_barrier_by_time(void);
 void os_yield(void);
 
 /* ---- news.c: words by which the kernel tells of a death. Calls come from one thread at a time. */

@@ -46,6 +46,14 @@ bool os_barrier_all(void)
     return membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED);
 }
 
+void os_barrier_by_time(void)
+{
+    atomic_uint word = 0;
+    uint64_t moment = os_now() + 1000000;
+    while (os_now() < moment)
+        os_futex_wait(&word, 0, moment);
+}
+
 void os_yield(void)
 {
     sched_yield();
