@@ -113,6 +113,9 @@ static void control_end(struct attachment *attachment)
     struct control_owner owner = owner_of(attachment);
     registry_tell(&attachment->segment.registry);
     control_unlock(&attachment->segment.header->control, &owner);
+    /* Senders may be asleep that must make it grow. */
+    if (geometry_is_unbounded(&attachment->segment.geometry))
+        condvar_notify_room(attachment->segment.header);
 }
 
 /* ---- a process takes part */
@@ -625,8 +628,6 @@ mpsc_status attachment_grow(struct handle *handle, uint64_t cells, bool patient)
         int error = chain_grow(&chain, cells, map_ring, handle);
         status = error == -EBUSY ? MPSC_BUSY : segment_status(error);
         control_end(attachment);
-        /* Others may be asleep that were not as patient as this took. */
-        condvar_notify_room(attachment->segment.header);
     }
     undisturbed_end(&before);
     return status;

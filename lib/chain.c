@@ -194,9 +194,10 @@ static bool has_room(const struct chain *chain, unsigned last, uint64_t tail, ui
 {
     uint64_t head = atomic_load_explicit(&chain->registry->header->head, memory_order_acquire);
     uint64_t base = atomic_load_explicit(&words_of(chain, last)->base, memory_order_relaxed);
-    uint64_t limit = geometry_place(chain->geometry, last).limit, first = ring_first(head, base);
+    uint64_t limit = geometry_place(chain->geometry, last).limit;
+    /* As the ring judges it, also where the head is damaged: else one would claim and grow in turns. */
     return !(tail & RING_CLOSED) && cells <= limit &&
-           (first > tail || tail - first <= limit - cells);
+           tail + cells <= ring_first(head, base) + limit;
 }
 
 /* Where the head is past a tail that was read before it, others have claimed and the receiver has taken

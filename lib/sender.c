@@ -102,7 +102,7 @@ struct waiting {
     mpsc_sender *tx;
     struct claim *claim; /* NULL: the head */
     uint64_t position;
-    bool patient; /* while another process is making room; else one sleeps */
+    bool patient; /* while another process changes the tables; else one sleeps */
 };
 
 static bool is_unbounded(const mpsc_sender *tx)
@@ -305,31 +305,34 @@ static mpsc_status follow_chain(const struct waiting *waiting)
 
 static mpsc_status attempt_growing(void *context)
 {
+    enum { ROUNDS = 1000 };
     const struct waiting *waiting = context;
-    enum ring_result result;
-    while ((result = claim_once(waiting->tx, waiting->claim)) == RING_FULL ||
-           result == RING_ENDED) {
+    for (int round = 0; round < ROUNDS; round++) { /* others may be faster */
+        if (handle_side_left(&waiting->tx->handle, SIDE_RECEIVER))
+            return MPSC_DISCONNECTED;
+        enum ring_result result = claim_once(waiting->tx, waiting->claim);
+        if (result != RING_FULL && result != RING_ENDED)
+            return result == RING_OK ? MPSC_OK : MPSC_CORRUPT;
         mpsc_status status = follow_chain(waiting);
         if (status == MPSC_BUSY)
             return HANDLE_AGAIN;
         if (status)
             return no_room(waiting->tx, status);
     }
-    return result == RING_OK ? MPSC_OK : MPSC_CORRUPT;
+    return HANDLE_AGAIN;
 }
 
 /* An unbounded channel's claim waits for nothing but whoever else is making room, or was stopped while
  * it changed the tables. */
 static mpsc_status claim_growing(mpsc_sender *tx, uint64_t nanoseconds, struct claim *claim)
 {
-    struct waiting waiting = {.tx = tx, .claim = claim, .patient = true};
+    struct waiting waiting = {.tx = tx, .claim = claim, .patient = nanoseconds == WAIT_NEVER};
+    struct wait wait = wait_of(&waiting, nanoseconds);
     mpsc_status status = attempt_growing(&waiting);
     if (status != HANDLE_AGAIN)
         return status;
     if (nanoseconds == WAIT_NEVER)
         return no_room(tx, MPSC_FULL);
-    waiting.patient = false;
-    struct wait wait = wait_of(&waiting, nanoseconds);
     status = handle_wait(&tx->handle, &wait, attempt_growing);
     return status == MPSC_TIMEOUT ? no_room(tx, status) : status;
 }

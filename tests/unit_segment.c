@@ -35,6 +35,9 @@ static void a_head_that_overtakes_is_no_want_of_room(void)
     struct chain chain = segment_chain(&segment);
     atomic_store(&segment.header->head, 10);
     assert_int_equal(chain_grow(&chain, 1, cannot_be_mapped, NULL), 0);
+    /* A damaged one, by which the ring is full: not to and fro between the two. */
+    atomic_store(&segment.header->head, -geometry_place(&segment.geometry, 0).limit);
+    assert_int_not_equal(chain_grow(&chain, 1, cannot_be_mapped, NULL), 0);
     segment_close(&segment);
 }
 
