@@ -23,5 +23,5 @@ inside {
         printf "%s", comment
 }
 # After a member, or a constant.
-/^( +[^ ].*[,;0-9]|#define [A-Z_]+ [0-9]+) +\/\* / { sub(/\/\*/, "/**<") }
+/^( +[^ ].*[,;0-9]|#define [A-Z_]+ [^\/]*[^\/ ]) +\/\* / { sub(/\/\*/, "/**<") }
 { print }

@@ -73,6 +73,7 @@
 extern "C" {
 #endif
 
+/* The compiler warns of what such a call says and nobody looks at. */
 #if defined __GNUC__ || defined __clang__
 #define MPSC_MUST_USE __attribute__((warn_unused_result))
 #else
@@ -119,18 +120,20 @@ const char *mpsc_strstatus(mpsc_status status);
 /* The library's version, "major.minor.patch"; a constant string. */
 const char *mpsc_version(void);
 
+/* A handle to send by. Who opened or cloned it closes it. */
 typedef struct mpsc_sender mpsc_sender;
+/* A handle to receive by. */
 typedef struct mpsc_receiver mpsc_receiver;
 
-#define MPSC_FOREVER UINT64_MAX
-#define MPSC_UNBOUNDED SIZE_MAX
-#define MPSC_ANY (SIZE_MAX - 1)
+#define MPSC_FOREVER UINT64_MAX /* a time-out: never */
+#define MPSC_UNBOUNDED SIZE_MAX /* a bound: none */
+#define MPSC_ANY (SIZE_MAX - 1) /* a bound: as the channel is; MPSC_UNBOUNDED when created */
 
 /* Limits of one channel. */
-#define MPSC_MAX_SENDERS 10000 /* clones and inherited ones are some, too */
-#define MPSC_MAX_PROCESSES 1000
-#define MPSC_MAX_TYPE_NAME 63 /* bytes of a type name */
-#define MPSC_MAX_NAME 255     /* bytes of a channel's name, without its optional leading slash */
+#define MPSC_MAX_SENDERS 10000  /* clones and inherited ones are some, too */
+#define MPSC_MAX_PROCESSES 1000 /* that have it open at a time */
+#define MPSC_MAX_TYPE_NAME 63   /* bytes of a type name */
+#define MPSC_MAX_NAME 255       /* bytes of a channel's name, without its optional leading slash */
 
 /*
  * Options of a named channel. Begin with MPSC_OPTIONS_INIT and change fields:
@@ -161,6 +164,7 @@ typedef struct mpsc_options {
 } mpsc_options;
 
 /* clang-format off */
+/* All as it is, or the defaults. */
 #define MPSC_OPTIONS_INIT { sizeof(mpsc_options), 0, MPSC_ANY, 0, 1, 0, 0, 0, 0, 0, NULL, NULL, NULL }
 /* clang-format on */
 
@@ -382,8 +386,8 @@ MPSC_MUST_USE mpsc_status mpsc_recv_exact(mpsc_receiver *rx, void *buffer, size_
  */
 MPSC_MUST_USE mpsc_status mpsc_recv_batch(mpsc_receiver *rx, struct iovec *buffers, size_t count,
                                           size_t *received);
-MPSC_MUST_USE mpsc_status mpsc_try_recv_batch(mpsc_receiver *rx, struct iovec *buffers, size_t count,
-                                              size_t *received);
+MPSC_MUST_USE mpsc_status mpsc_try_recv_batch(mpsc_receiver *rx, struct iovec *buffers,
+                                              size_t count, size_t *received);
 MPSC_MUST_USE mpsc_status mpsc_recv_batch_timeout(mpsc_receiver *rx, struct iovec *buffers,
                                                   size_t count, size_t *received,
                                                   uint64_t nanoseconds);
@@ -496,8 +500,8 @@ typedef struct mpsc_stats {
     uint32_t receiver_pid; /* of the seat's holder, as it sees itself; 0: nobody */
     uint32_t durable;      /* 1: yes, and the name still leads to it */
     uint32_t linked;       /* 1: the name still leads to it */
-    char type_name[MPSC_MAX_TYPE_NAME + 1];
-    uint64_t reserved[16]; /* 0 */
+    char type_name[MPSC_MAX_TYPE_NAME + 1]; /* of the options; empty: unsaid */
+    uint64_t reserved[16];                  /* 0 */
 } mpsc_stats;
 
 /*

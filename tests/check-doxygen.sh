@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Doxygen reads the comments of the headers without a warning, and finds one for each public call.
+# Doxygen reads the comments of the headers without a warning, and finds one for all that mpsc.h declares.
 set -u
 
 : "${srcdir:=.}"
@@ -24,7 +24,7 @@ grep -o 'mpsc_[a-z0-9_]*;' "$srcdir/lib/libmpsc.map" | tr -d ';' | while read -r
     grep -q "$call()" "$work/html/mpsc_8h.html" || echo "$call is not on the page of mpsc.h"
 done >"$work/missing"
 says "EXTRACT_ALL = NO"
-grep 'mpsc\.h:.*(function)' "$work/said" >>"$work/missing"
+grep 'mpsc\.h:.*is not documented' "$work/said" >>"$work/missing"
 if [ -s "$work/missing" ]; then
     cat "$work/missing"
     exit 1
