@@ -40,6 +40,14 @@ static inline bool namespace_enter(int flags)
            namespace_write("/proc/self/gid_map", groups);
 }
 
+/* The id that the next process or thread of this pid namespace gets, if nobody else is faster. */
+static inline bool namespace_next_id(pid_t id)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%d", (int)id - 1);
+    return namespace_write("/proc/sys/kernel/ns_last_pid", text);
+}
+
 /* A /dev/shm for this process and its children alone; `options` as for mount -o. */
 static inline bool namespace_shm(const char *options)
 {

@@ -298,14 +298,6 @@ static int comes_after(void *argument)
     return 0;
 }
 
-/* The pid that the next fork of this namespace gives out. */
-static bool set_next_pid(pid_t pid)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%d", (int)pid - 1);
-    return namespace_write("/proc/sys/kernel/ns_last_pid", text);
-}
-
 static pid_t fork_to(int (*body)(void *), void *argument)
 {
     pid_t pid = fork();
@@ -374,7 +366,7 @@ static int starts_namesakes(void *argument)
     step_wait(&reuse->step, OPENED);
     pid_t first = fork_to(holds_a_loan, reuse);
     assert_int_equal(join(first), 128 + SIGKILL);
-    bool permitted = set_next_pid(first);
+    bool permitted = namespace_next_id(first);
     pid_t second = fork_to(comes_after, reuse);
     if (permitted)
         assert_int_equal(second, first);

@@ -451,6 +451,15 @@ static bool forbid(unsigned number)
 }
 #endif
 
+/* A filter stays with its process: in one of its own. */
+static void run_in_a_sandbox(int (*body)(void *))
+{
+    int result = worker_join(worker_start(PROCESSES, body, NULL));
+    if (result == NOT_PERMITTED)
+        harness_skip("no filter for system calls is to be had here");
+    assert_int_equal(result, 0);
+}
+
 static int sleeps_in_a_sandbox(void *unused)
 {
     (void)unused;
@@ -465,10 +474,7 @@ static void nor_in_a_sandbox(void)
 {
     if (hurried())
         harness_skip("it is the same in each build, and takes a second");
-    int result = worker_join(worker_start(PROCESSES, sleeps_in_a_sandbox, NULL));
-    if (result == NOT_PERMITTED)
-        harness_skip("no filter for system calls is to be had here");
-    assert_int_equal(result, 0);
+    run_in_a_sandbox(sleeps_in_a_sandbox);
 }
 
 static bool is_burdened(const mpsc_receiver *rx)
@@ -511,10 +517,7 @@ static int waits_without_barriers(void *unused)
 /* Where the sandbox came after the channel, senders take over what the sleeper may not do any more. */
 static void a_sandbox_without_barriers_is_a_burden(void)
 {
-    int result = worker_join(worker_start(PROCESSES, waits_without_barriers, NULL));
-    if (result == NOT_PERMITTED)
-        harness_skip("no filter for system calls is to be had here");
-    assert_int_equal(result, 0);
+    run_in_a_sandbox(waits_without_barriers);
 }
 
 /* ------------------------------------------------------------------ long beside short messages */

@@ -562,12 +562,19 @@ static void interrupt(const struct waiter *w)
     }
 }
 
-/* How many messages there is room for without a larger ring, which nobody can make now. */
+/* How many messages there is room for without a larger ring. */
 static int fill_the_ring(void)
 {
     int count = 0;
     for (; ring_room(&segment_here()->ring, 1); count++)
         send_int(tx, FIRST);
+    return count;
+}
+
+/* Full, and nobody can make a larger one now. */
+static int fill_all_there_is(void)
+{
+    int count = fill_the_ring();
     assert_status(mpsc_try_send(tx, &(int){FIRST}, sizeof(int)), MPSC_FULL);
     assert_status(mpsc_send_timeout(tx, &(int){FIRST}, sizeof(int), 20 * MILLISECONDS),
                   MPSC_TIMEOUT);
@@ -586,7 +593,7 @@ static void holder_when_the_channel_must_grow(void)
     scene_open(MPSC_UNBOUNDED);
     struct waiter *sender = waiter_new(makes_it_grow);
     stop_the_holder();
-    int count = fill_the_ring();
+    int count = fill_all_there_is();
     waiter_enter(sender);
     they_wait(&sender, 1);
 #ifndef MPSC_SYNC_PTHREAD
@@ -598,25 +605,14 @@ static void holder_when_the_channel_must_grow(void)
     scene_close();
 }
 
-static int steps_through_growth(void *argument)
-{
-    (void)argument;
-    close_receiver();
-    steps_begin(&shared->steps);
-    steps_end(&shared->steps, mpsc_send(tx, &(int){FIRST}, sizeof(int)));
-    return 0;
-}
-
 /* The ring has no room any more, however much is taken, and there is no other yet. */
 static void sender_in_the_midst_of_growth(void)
 {
     scene_open(MPSC_UNBOUNDED);
     const _Atomic uint64_t *tail = &segment_here()->ring.words->tail;
     struct waiter *sender = waiter_new(makes_it_grow);
-    int count = 0, sum = 0;
-    for (; ring_room(&segment_here()->ring, 1); count++)
-        send_int(tx, FIRST);
-    stopped = steps_start(&shared->steps, steps_through_growth, NULL);
+    int count = fill_the_ring(), sum = 0;
+    stopped = steps_start(&shared->steps, steps_through_a_send, NULL);
     while (!(atomic_load(tail) & RING_CLOSED))
         assert_true(steps_next(&shared->steps, stopped));
     steps_stop();
@@ -640,7 +636,7 @@ static void what_ends_a_wait_for_growth(void)
     scene_open(MPSC_UNBOUNDED);
     struct waiter *waiters[] = {waiter_new(is_interrupted), waiter_new(makes_it_grow)};
     stop_the_holder();
-    int count = fill_the_ring();
+    int count = fill_all_there_is();
     waiter_enter(waiters[0]);
     interrupt(waiters[0]);
     waiter_enter(waiters[1]);

@@ -109,7 +109,7 @@ static void nor_what_they_write_at_any_moment(void)
 struct thread_news {
     struct paper *paper;
     void *news;
-    int tid;   /* of who begins */
+    pid_t tid; /* of who begins */
     bool same; /* that of who ends too */
 };
 
@@ -154,27 +154,19 @@ static void another_thread_may_end_it(void)
 static int begins_and_tells_its_id(void *argument)
 {
     struct thread_news *of = argument;
-    of->tid = (int)syscall(SYS_gettid);
+    of->tid = (pid_t)syscall(SYS_gettid);
     return begins(of);
 }
 
 static int ends_under_that_id(void *argument)
 {
     struct thread_news *of = argument;
-    of->same = of->tid == (int)syscall(SYS_gettid);
+    of->same = of->tid == (pid_t)syscall(SYS_gettid);
     os_news_end(of->news);
     /* Its notes are kept until that thread comes by, or is gone. */
     if (of->same)
         assert_int_equal(mincore(of->news, os_page_size(), &(unsigned char){0}), 0);
     return 0;
-}
-
-/* The next thread gets that id, if nobody else was faster. */
-static bool set_next_id(int id)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%d", id - 1);
-    return namespace_write("/proc/sys/kernel/ns_last_pid", text);
 }
 
 static int one_id_for_two(void *unused)
@@ -184,7 +176,7 @@ static int one_id_for_two(void *unused)
     os_news_end(news_begin(of.paper));
     for (int i = 0; i < 100 && !of.same; i++) {
         assert_int_equal(worker_join(worker_start(THREADS, begins_and_tells_its_id, &of)), 0);
-        if (!set_next_id(of.tid))
+        if (!namespace_next_id(of.tid))
             return NOT_PERMITTED;
         assert_int_equal(worker_join(worker_start(THREADS, ends_under_that_id, &of)), 0);
         assert_true(atomic_load(of.paper->word) & OS_NEWS_DIED);
