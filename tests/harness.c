@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -220,26 +221,47 @@ void wait_until(bool (*p)(void *), void *argument)
     }
 }
 
-/* The state of a thread as /proc shows it; 0: there is none. */
-static char state_of(pid_t pid, pid_t tid)
+/* What /proc says of a thread. False: nothing. */
+static bool read_of_thread(pid_t pid, pid_t tid, const char *what, char *text, size_t size)
 {
-    char path[64], text[512];
-    snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)pid, (int)tid);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/%s", (int)pid, (int)tid, what);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return 0;
-    ssize_t length = read(fd, text, sizeof text - 1);
+        return false;
+    ssize_t length = read(fd, text, size - 1);
     close(fd);
-    if (length <= 0)
+    text[length > 0 ? length : 0] = 0;
+    return length > 0;
+}
+
+/* Its state; 0: there is none. */
+static char state_of(pid_t pid, pid_t tid)
+{
+    char text[512];
+    if (!read_of_thread(pid, tid, "stat", text, sizeof text))
         return 0;
-    text[length] = 0;
     const char *end = strrchr(text, ')'); /* the command's name may hold anything */
     return end && end[1] ? end[2] : 0;
 }
 
+/* Not for a futex of its process alone: a lock of malloc's, or the one by which valgrind gives its
+ * threads turns. The library's are shared. */
+static bool waits_in_a_call(pid_t pid, pid_t tid)
+{
+    char text[512];
+    long call;
+    unsigned long operation;
+    if (!read_of_thread(pid, tid, "syscall", text, sizeof text))
+        return true; /* it is not told here */
+    if (sscanf(text, "%ld %*s %lx", &call, &operation) != 2)
+        return false; /* "running" */
+    return call != SYS_futex || !(operation & FUTEX_PRIVATE_FLAG);
+}
+
 bool sleeping(pid_t pid, pid_t tid)
 {
-    return state_of(pid, tid) == 'S';
+    return state_of(pid, tid) == 'S' && waits_in_a_call(pid, tid);
 }
 
 static bool worker_sleeps(void *argument)
@@ -250,7 +272,7 @@ static bool worker_sleeps(void *argument)
 
 void wait_asleep(worker w)
 {
-    /* Twice in a row: a worker may sleep for a moment on its way there (a lock of malloc's). */
+    /* Twice in a row: a worker may sleep for a moment on its way there. */
     wait_until(worker_sleeps, w);
     nap();
     wait_until(worker_sleeps, w);

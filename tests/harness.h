@@ -115,7 +115,7 @@ void wait_until(bool (*p)(void *), void *argument);
 /* Nanoseconds of the processors that a process has used. */
 uint64_t processor_time(pid_t pid);
 
-/* True while that thread sleeps in the kernel. */
+/* True while that thread sleeps in the kernel, but for a futex of its process alone. */
 bool sleeping(pid_t pid, pid_t tid);
 
 /* Waits until the worker sleeps: it has begun a call that blocks, and is past its spinning. */

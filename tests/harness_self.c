@@ -2,11 +2,14 @@
 /* The harness itself: what a test may not do makes the run fail, and says so; nothing else does. */
 #include "harness.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -342,6 +345,34 @@ static void a_blocked_worker_sleeps(enum mode mode)
     close(ends[1]);
 }
 
+static int waits_for_its_turn(void *argument)
+{
+    unsigned *words = argument;
+    while (syscall(SYS_futex, words, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0) == -1 && errno == EINTR)
+        continue;
+    return 0;
+}
+
+/* From one word to the other: it is asleep. */
+static bool moves_on(void *argument)
+{
+    unsigned *words = argument;
+    return syscall(SYS_futex, words, FUTEX_REQUEUE_PRIVATE, 0, 1, words + 1, 0) == 1;
+}
+
+/* What a lock of malloc's or of valgrind's does with a worker is no sleep of the test's. */
+static void a_worker_that_waits_for_its_turn_does_not(void)
+{
+    enum { LOOKS = 100 };
+    unsigned words[2] = {0};
+    worker w = worker_start(THREADS, waits_for_its_turn, words);
+    wait_until(moves_on, words);
+    for (int i = 0; i < LOOKS; i++)
+        assert_false(sleeping(worker_pid(w), worker_tid(w)));
+    assert_int_equal(syscall(SYS_futex, words + 1, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0), 1);
+    assert_int_equal(worker_join(w), 0);
+}
+
 static void names_differ(void)
 {
     assert_true(strcmp(channel_name(), channel_name()) != 0);
@@ -380,6 +411,7 @@ int main(void)
         TEST(a_skipped_test_is_neither),
         TEST_BOTH(shared_memory_is_shared),
         TEST_BOTH(a_blocked_worker_sleeps),
+        TEST(a_worker_that_waits_for_its_turn_does_not),
         TEST(names_differ),
         TEST(work_scales),
     };
