@@ -388,6 +388,31 @@ run --receive "$name" --timeout 0
 check "what could not be written is not lost" same "$tmp/out" "$tmp/five"
 remove
 
+# ---- Standard descriptors that are closed: no segment takes their place
+
+# left_alone WHAT: there are five lines, and nothing else was changed.
+left_alone() {
+    $inspect check "$name" >"$tmp/out" 2>>"$tmp/err"
+    check "$1: the channel is sound" grep -q ': sound$' "$tmp/out"
+    run --receive "$name" --timeout 0
+    check "$1: what was queued is there" same "$tmp/out" "$tmp/five"
+    remove
+}
+$cat --send "$name" --durable <"$tmp/five"
+$limit $cat --receive "$name" --timeout 0 2>"$tmp/err" >&-
+status=$?
+check "a closed output cannot be written" ends 1 'cannot write: '
+left_alone "a closed output"
+$cat --send "$name" --durable <"$tmp/five"
+$limit $cat --send "$name" 2>"$tmp/err" <&-
+status=$?
+check "a closed input cannot be read" ends 1 'cannot read the input: '
+left_alone "a closed input"
+$limit $cat --send "$name" --durable --verbose <"$tmp/five" 2>&-
+status=$?
+check "errors that cannot be told are none" status_is 0
+left_alone "closed errors"
+
 # ---- Nothing is held back, and progress is told
 
 $cat --receive "$name" --buffer --verbose >"$tmp/out" 2>"$tmp/err" &

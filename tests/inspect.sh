@@ -49,6 +49,10 @@ if [ -w /dev/full ]; then
     check "output that cannot be written is an error" ends 2 'cannot write'
 fi
 
+$limit $inspect --help 2>"$tmp/err" >&-
+status=$?
+check "and so is one that is closed" ends 2 'cannot write'
+
 # ---- A channel in use
 #
 # The parent has the receiver, two workers a sender each. There is so much to count (150 million
