@@ -37,6 +37,43 @@ ask 1 "take 3"
 run peek "$name"
 check "what was taken is not queued" cmp -s "$tmp/out" /dev/null
 
+# ---- What is text
+#
+# A message ends with its line, or with a NUL, and may have any byte in it.
+
+cat=./tools/mpsc-cat
+[ -x $cat ] || skip "$cat is not there"
+# queued FORMAT: these are, and nothing else.
+queued() {
+    rm -f "$folder/$name-text"
+    # The format is the test's own.
+    # shellcheck disable=SC2059
+    printf "$1" | $cat --send "$name-text" --durable --null
+}
+queued 'line\n\0tab\there\n\0two\n\n\0\n'
+run peek "$name-text"
+check "a newline at the end is left out" says '^line$'
+check "a tab in text stays one" says "^tab$(printf '\t')here\$"
+check "of two newlines one alone is left out" says '^00000000  74 77 6f 0a 0a  *|two\.\.|$'
+check "and a newline alone is an empty line" lines 1 '^$'
+run peek --bytes 4 "$name-text"
+check "of what is cut it is told how much" says '^line\.\.\. and 1 more byte$'
+queued '\377\376 none\n'
+run peek "$name-text"
+check "what is not UTF-8 is a hexdump, whatever its end" says '^00000000  ff fe 20 6e 6f 6e 65 0a  *|'
+printf '\0\0\0\004\377\376x\0\0\0\0\003ab\0' >"$tmp/ended"
+rm "$folder/$name-text"
+$cat --send "$name-text" --durable --length <"$tmp/ended"
+run peek "$name-text"
+check "a NUL at its end too" says '^00000000  ff fe 78 00  *|'
+check "one at the end of text is left out" says '^ab$'
+queued '\377\377\377\377\377\377\377\377 and\0euro \342\202\254 and'
+run peek --bytes 8 "$name-text"
+check "and what is cut" says '^00000000  ff ff ff ff ff ff ff ff  *|'
+run peek --bytes 7 "$name-text"
+check "of a character that is cut nothing is shown" says '^euro \.\.\. and 7 more bytes$'
+rm "$folder/$name-text"
+
 # ---- Round the end of the ring: in its last cell of 32 bytes begins what takes two
 
 start_peer 2 "$name-ring" 128

@@ -52,25 +52,61 @@ static void print_hex(const unsigned char *bytes, size_t size, uint64_t length)
         printf("... and %" PRIu64 " more; --bytes shows more of each\n", length - size);
 }
 
+/* Is it the beginning of a UTF-8 character, of one byte at least, that was cut? */
+static bool is_cut_character(const unsigned char *bytes, size_t size)
+{
+    size_t whole = *bytes < 0xc2   ? 0
+                   : *bytes < 0xe0 ? 2
+                   : *bytes < 0xf0 ? 3
+                   : *bytes < 0xf5 ? 4
+                                   : 0;
+    for (size_t i = 1; i < size; i++)
+        if ((bytes[i] & 0xc0) != 0x80)
+            return false;
+    return size < whole;
+}
+
+/* Bytes of the text that it is, or begins with; false: it is none. */
+static bool is_text(const unsigned char *bytes, size_t size, bool cut, size_t *valid)
+{
+    size_t count = 1;
+    for (*valid = 0; *valid < size && count > 0; *valid += count) {
+        unsigned char byte = bytes[*valid];
+        if (byte < 0x20 ? byte != '\t' : byte == 0x7f)
+            return false;
+        count = text_utf8((const char *)bytes + *valid, size - *valid);
+    }
+    return *valid == size || (cut && is_cut_character(bytes + *valid, size - *valid));
+}
+
+/* text_clean, which knows of no tab. */
+static void clean_line(char *text)
+{
+    for (char *tab; (tab = strchr(text, '\t')); text = tab + 1) {
+        *tab = '\0';
+        text_clean(text);
+        *tab = '\t';
+    }
+    text_clean(text);
+}
+
 /* Text is shown as such, but for what a terminal might obey. One newline at its end, or one NUL, is taken
  * for a part of how it was sent. */
 static bool print_text(unsigned char *bytes, size_t size, uint64_t length)
 {
+    size_t valid;
     if (size == length && size > 0 && (bytes[size - 1] == '\n' || bytes[size - 1] == '\0'))
-        size--;
-    for (size_t i = 0; i < size; i++)
-        if (bytes[i] < 0x20 ? bytes[i] != '\t' : bytes[i] == 0x7f)
-            return false;
-    char *text = text_as_utf8(bytes, size);
-    /* Cut in the midst of a character, its last bytes are none. */
-    bool is_text = strlen(text) == size || size < length;
-    text_clean(text);
-    if (is_text && size < length)
-        printf("%s... and %" PRIu64 " more bytes\n", text, length - size);
-    else if (is_text)
-        puts(text);
+        length = --size;
+    if (!is_text(bytes, size, size < length, &valid))
+        return false;
+    char *text = text_as_utf8(bytes, valid);
+    clean_line(text);
+    fputs(text, stdout);
+    if (valid < length)
+        printf("... and %" PRIu64 " more byte%s", length - valid, length - valid == 1 ? "" : "s");
+    putchar('\n');
     free(text);
-    return is_text;
+    return true;
 }
 
 static bool show(struct peek *peek, const struct view_message *message)
