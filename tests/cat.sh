@@ -307,6 +307,26 @@ end_of "$first"
 check "--follow waits for another sender" lines_are "$tmp/first" 7
 check "--follow and --count are no error" status_is 0
 
+# ---- The time-out, once the last sender has left
+
+for patience in --follow '--linger 1000'; do
+    waiting_sender 5
+    # The options are a list of words.
+    # shellcheck disable=SC2086
+    $cat --receive "$name" $patience --timeout 0.2 >"$tmp/received" 2>"$tmp/err1" &
+    begun
+    ended() { ! kill -0 "$last" 2>/dev/null; }
+    until_so "--timeout ends it, whoever has left ($patience)" ended
+    end_of "$last"
+    cp "$tmp/err1" "$tmp/err"
+    check "and says so ($patience)" ends 3 'nothing came'
+    check "with all that came ($patience)" same "$tmp/five" "$tmp/received"
+done
+waiting_sender 5
+run --receive "$name" --linger 0.1 --timeout 1000
+check "--linger, where it is shorter, ends it, and is no error" status_is 0
+check "with all that came" same "$tmp/five" "$tmp/out"
+
 # ---- The other side leaves
 
 $cat --send "$name" --bound 1 <"$tmp/fifo" 2>"$tmp/err" &

@@ -78,9 +78,8 @@ static int pass_on(struct receiving *receiving, const void *message, size_t leng
 /* ---- waiting */
 
 /* MPSC_OK: a message is there. */
-static mpsc_status await(struct receiving *receiving, uint64_t timeout)
+static mpsc_status await(struct receiving *receiving, uint64_t deadline)
 {
-    uint64_t deadline = clock_deadline(timeout);
     size_t length;
     mpsc_status status;
     do {
@@ -92,8 +91,8 @@ static mpsc_status await(struct receiving *receiving, uint64_t timeout)
 }
 
 /* All senders are gone, but others may be about to come. With one of our own we wait for them as if
- * nobody had gone. */
-static mpsc_status linger(struct receiving *receiving)
+ * nobody had gone, until the time-out is over as well. */
+static mpsc_status linger(struct receiving *receiving, uint64_t timed_out)
 {
     const struct settings *settings = receiving->settings;
     mpsc_options options = MPSC_OPTIONS_INIT;
@@ -101,9 +100,11 @@ static mpsc_status linger(struct receiving *receiving)
     mpsc_sender *own;
     if (settings->linger == 0 || mpsc_open_sender(settings->name, &options, &own) != MPSC_OK)
         return MPSC_DISCONNECTED;
-    mpsc_status status = await(receiving, settings->linger);
+    uint64_t deadline = clock_deadline(settings->linger);
+    bool is_timed = timed_out < deadline;
+    mpsc_status status = await(receiving, is_timed ? timed_out : deadline);
     mpsc_sender_close(own);
-    if (status != MPSC_TIMEOUT)
+    if (status != MPSC_TIMEOUT || is_timed)
         return status;
     size_t length;
     return mpsc_try_peek(receiving->rx, &length, &status) || status == MPSC_EMPTY ? MPSC_OK
@@ -115,10 +116,11 @@ static int wait_for_more(struct receiving *receiving, mpsc_status status)
 {
     if (!output_flush(&receiving->output))
         return not_written(receiving);
+    uint64_t deadline = clock_deadline(receiving->settings->timeout);
     if (status == MPSC_EMPTY)
-        status = await(receiving, receiving->settings->timeout);
+        status = await(receiving, deadline);
     if (status == MPSC_DISCONNECTED)
-        status = linger(receiving);
+        status = linger(receiving, deadline);
     switch (status) {
     case MPSC_OK:
         return FINE;
