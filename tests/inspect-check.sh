@@ -98,5 +98,8 @@ check "and goes" says "^$prefix-durable: removed\$"
 check "it is gone" [ ! -e "$folder/$prefix-durable" ]
 run gc "$prefix-durable"
 check "what is not there is status 2" status_is 2
+check "and is not said to be kept" says "^$prefix-durable: unknown: there is no channel of that name\$"
+run gc "$prefix-text"
+check "gc tells what is no channel" says "^$prefix-text: unknown: it is not a channel\$"
 
 [ $failed -eq 0 ] || exit 1

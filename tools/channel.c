@@ -239,6 +239,26 @@ const char *channel_trouble(const struct channel *channel)
     return channel->status == MPSC_OS ? strerror(channel->error) : mpsc_strstatus(channel->status);
 }
 
+const char *channel_why(const struct channel *channel)
+{
+    switch (channel->state) {
+    case CHANNEL_DAMAGED:
+        return channel->broken;
+    case CHANNEL_FOREIGN:
+        return "it has another format than that of this version";
+    case CHANNEL_NONE:
+        return "there is no channel of that name";
+    case CHANNEL_OTHER:
+        return "it is not a channel";
+    case CHANNEL_DENIED:
+        return "this user may not read it";
+    case CHANNEL_TROUBLE:
+        return channel_trouble(channel);
+    default:
+        return NULL;
+    }
+}
+
 int channel_refuse(const struct channel *channel)
 {
     const char *name = channel->name;

@@ -60,6 +60,8 @@ double channel_fill(const struct channel *channel);
 const char *channel_kind(const struct channel *channel);
 const char *channel_state_name(enum channel_state state);
 const char *channel_trouble(const struct channel *channel);
+/* Why its figures are not known; NULL: they are. */
+const char *channel_why(const struct channel *channel);
 
 /* Where the channel of an operand is; or complains. */
 bool channel_place(const char *name, struct place *place);

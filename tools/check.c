@@ -8,26 +8,6 @@ struct checks {
     bool damaged, trouble;
 };
 
-static const char *explain(const struct channel *channel)
-{
-    switch (channel->state) {
-    case CHANNEL_DAMAGED:
-        return channel->broken;
-    case CHANNEL_FOREIGN:
-        return "it has another format than that of this version";
-    case CHANNEL_NONE:
-        return "there is no channel of that name";
-    case CHANNEL_OTHER:
-        return "it is not a channel";
-    case CHANNEL_DENIED:
-        return "this user may not read it";
-    case CHANNEL_TROUBLE:
-        return channel_trouble(channel);
-    default:
-        return NULL;
-    }
-}
-
 /* What is wrong with what is queued; NULL: nothing. Not part of each look: it may be much. */
 static const char *queue_is_broken(const struct channel *seen)
 {
@@ -44,7 +24,7 @@ static const char *queue_is_broken(const struct channel *seen)
 
 static void check(struct checks *checks, const struct channel *channel)
 {
-    const char *why = explain(channel);
+    const char *why = channel_why(channel);
     bool damaged = channel->state == CHANNEL_DAMAGED, sound = channel_is_open(channel);
     if (sound && (why = queue_is_broken(channel)))
         damaged = true;

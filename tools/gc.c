@@ -21,10 +21,10 @@ struct collection {
 /* Why it stays; NULL: it need not. */
 static const char *reason_to_stay(const struct channel *channel, bool by_name)
 {
+    if (channel->state == CHANNEL_DAMAGED)
+        return "it is damaged, and who uses it cannot be told; rm removes it";
     if (!channel_is_open(channel))
-        return channel->state == CHANNEL_DAMAGED
-                   ? "it is damaged, and who uses it cannot be told; rm removes it"
-                   : "it is not known whether it is in use";
+        return channel_why(channel);
     if (channel->stats.processes > 0)
         return "it is in use";
     if (!channel->stats.linked || strchr(channel->name, '/'))
@@ -62,20 +62,28 @@ static const char *look_and_remove(const struct channel *seen, bool by_name)
     return reason;
 }
 
+static const char *result_of(const struct collection *collection, const struct channel *channel,
+                             bool stays)
+{
+    if (channel->state == CHANNEL_NONE || channel->state == CHANNEL_OTHER)
+        return "unknown"; /* there is nothing to keep */
+    return stays ? "kept" : collection->arguments->dry_run ? "would be removed" : "removed";
+}
+
 static void collect(struct collection *collection, const struct channel *channel)
 {
     const struct arguments *arguments = collection->arguments;
     bool by_name = arguments->operands[0];
     const char *reason = reason_to_stay(channel, by_name);
-    const char *result = arguments->dry_run ? "would be removed" : "removed";
     bool to_be_removed = !reason;
     if (to_be_removed && !arguments->dry_run)
         reason = look_and_remove(channel, by_name);
     /* It was asked for, or should have gone. */
     if (reason && (by_name || to_be_removed))
         collection->trouble = true;
-    findings_add(&collection->findings,
-                 (struct finding){channel->name, reason ? "kept" : result, reason, PLAIN});
+    findings_add(
+        &collection->findings,
+        (struct finding){channel->name, result_of(collection, channel, reason), reason, PLAIN});
 }
 
 int gc_command(const struct arguments *arguments)
