@@ -26,6 +26,12 @@ cp "$folder/$name" "$folder/$wild"
 truncate -s 5000 "$folder/$wild"
 cut=$prefix-zzy
 cp "$folder/$wild" "$folder/$cut"
+# One that a terminal might obey, and two that would be one if a byte and its number were written the same.
+for bytes in '\033[31m\rred\177\302\233' '\377' '\\xff'; do
+    # The bytes are the test's own.
+    # shellcheck disable=SC2059
+    cp "$folder/$wild" "$folder/$(printf "$prefix-~$bytes")"
+done
 
 # ---- JSON
 
@@ -120,6 +126,11 @@ check "metrics is no error" status_is 0
 check "metrics ends as OpenMetrics does" [ "$(tail -n 1 "$tmp/out")" = '# EOF' ]
 check "metrics has only types of the older format" \
     [ -z "$(sed -n '/^# TYPE /p' "$tmp/out" | grep -v -e ' counter$' -e ' gauge$')" ]
+LC_ALL=C tr -d '\n -~' <"$tmp/out" >"$tmp/controls"
+check "metrics lets no control character out, nor what may be one" [ ! -s "$tmp/controls" ]
+check "but their numbers" says "{channel=\"$prefix-~\\\\\\\\x1b\[31m\\\\\\\\x0dred\\\\\\\\x7f\\\\\\\\xc2\\\\\\\\x9b\""
+check "a byte that is no UTF-8 is one label" lines 1 "{channel=\"$prefix-~\\\\\\\\xff\",state=\"damaged\"} 1"
+check "and a backslash another" lines 1 "{channel=\"$prefix-~\\\\\\\\x5cxff\",state=\"damaged\"} 1"
 if [ -n "$python" ]; then
     check "a parser of OpenMetrics reads it" $python -c "$parse" "$tmp/out" "$name"
 else

@@ -7,21 +7,33 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- the lines */
 
-/* A label's value: quotes, backslashes and newlines are escaped. */
+/* Of a name that is anybody's: is this, of `count` bytes of UTF-8, to be left as it is? A backslash is not, lest
+ * it and a number be taken for a byte. */
+static bool is_plain(const char *text, size_t count)
+{
+    unsigned char first = (unsigned char)*text;
+    bool second_control = first == 0xc2 && (unsigned char)text[1] < 0xa0; /* U+0080 to U+009F */
+    return count > 0 && first >= 0x20 && first != 0x7f && first != '\\' && !second_control;
+}
+
+/* A label's value: no two names have the same. */
 static void print_escaped(const char *name)
 {
-    char *text = text_as_utf8(name, strlen(name));
-    for (const char *at = text; *at; at++) {
-        if (*at == '"' || *at == '\\' || *at == '\n')
-            putchar('\\');
-        putchar(*at == '\n' ? 'n' : *at);
+    for (size_t left = strlen(name), count; left > 0; name += count, left -= count) {
+        count = text_utf8(name, left);
+        if (!is_plain(name, count)) {
+            printf("\\\\x%02x", (unsigned)(unsigned char)*name);
+            count = 1;
+        } else if (*name == '"') {
+            fputs("\\\"", stdout);
+        } else {
+            fwrite(name, 1, count, stdout);
+        }
     }
-    free(text);
 }
 
 /* Up to its labels, which are left open. */
