@@ -78,6 +78,10 @@ else
     check "peek --json has a line for each message" json 'len(documents) == 2 and documents[0]["text"] == "hello"'
     check "and the bytes of what is no text" json \
         'documents[1]["text"] is None and documents[1]["hex"] == "07000000"'
+    start_peer 3 "$prefix-vast" -1 vast
+    run show --json "$prefix-vast"
+    check "a number that JSON's readers have no room for is the largest they have" \
+        json 'documents[0]["max_bytes"] == 2 ** 63 - 1'
     run check --json "$name" "$wild"
     check "check --json tells the sound and the damaged" json \
         '[c["result"] for c in documents[0]["channels"]] == ["sound", "damaged"]'
@@ -184,6 +188,11 @@ if command -v script >/dev/null; then
     on_terminal NO_COLOR=1 TERM=xterm $inspect list
     check "but not under NO_COLOR" lines 0 "$escape"
     check "where the text is the same" says "^$name "
+    if [ "$skipped" = "${skipped#* JSON (}" ]; then
+        on_terminal TERM=xterm $inspect list --json
+        check "JSON on a terminal has no character that is a control there" says '\\u009[Bb]'
+        check "in any form" lines 0 "$(printf '\302\233')"
+    fi
     on_terminal -u NO_COLOR TERM=dumb $inspect list
     check "nor where the terminal is dumb" lines 0 "$escape"
 else

@@ -3,7 +3,8 @@
  * A process for mpsc-inspect to look at: it has both ends of a channel, and does what it is told by lines
  * on its standard input. After each it says "done", or what went wrong.
  *
- *      inspect_peer NAME BOUND [durable]       NAME "-": a private channel
+ *      inspect_peer NAME BOUND [durable|vast]  NAME "-": a private channel; BOUND -1: none; vast: of the
+ *                                              largest max_bytes there is
  *
  *      send TEXT       a message, without its newline; waits for room
  *      number N        the four bytes of a number
@@ -26,14 +27,15 @@ enum { SIZE = 32, PATIENCE = 300 };
 static mpsc_sender *tx;
 static mpsc_receiver *rx;
 
-static mpsc_status open_channel(const char *name, size_t bound, int durable)
+static mpsc_status open_channel(const char *name, size_t bound, const char *kind)
 {
     mpsc_options options = MPSC_OPTIONS_INIT;
     if (strcmp(name, "-") == 0)
         return mpsc_sync_channel(SIZE, bound, &tx, &rx);
     options.message_size = SIZE;
     options.bound = bound;
-    options.durable = durable;
+    options.durable = strcmp(kind, "durable") == 0;
+    options.max_bytes = strcmp(kind, "vast") == 0 ? UINT64_MAX : 0;
     mpsc_status status = mpsc_open_sender(name, &options, &tx);
     return status ? status : mpsc_open_receiver(name, NULL, &rx);
 }
@@ -113,7 +115,7 @@ int main(int argc, char **argv)
     if (argc < 3)
         return 2;
     alarm(PATIENCE); /* whatever becomes of who gives the orders */
-    mpsc_status status = open_channel(argv[1], (size_t)atol(argv[2]), argc > 3);
+    mpsc_status status = open_channel(argv[1], (size_t)atol(argv[2]), argc > 3 ? argv[3] : "");
     for (;;) {
         puts(status ? mpsc_strstatus(status) : "done");
         if (fflush(stdout) != 0 || !fgets(line, sizeof line, stdin))

@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- values; out of memory is the end */
 
@@ -20,9 +21,10 @@ static json_t *sure(json_t *value)
     return value;
 }
 
+/* The largest that JSON has here instead of a larger one. */
 static json_t *number(uint64_t value)
 {
-    return sure(json_integer((json_int_t)value));
+    return sure(json_integer(value < INT64_MAX ? (json_int_t)value : INT64_MAX));
 }
 
 static json_t *number_or_null(uint64_t value, bool is_known)
@@ -63,6 +65,9 @@ static void append(json_t *array, json_t *value)
 
 static bool print(json_t *value, size_t flags)
 {
+    /* Control characters past ASCII are escaped thereby. */
+    if (isatty(STDOUT_FILENO))
+        flags |= JSON_ENSURE_ASCII;
     bool printed = json_dumpf(value, stdout, flags | JSON_REAL_PRECISION(9)) == 0;
     json_decref(value);
     printed = putchar('\n') != EOF && printed;
