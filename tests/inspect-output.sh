@@ -240,6 +240,15 @@ else
     terminal send-keys q
     in_time [ -s "$tmp/ended" ]
     check "and q ends it" [ "$(cat "$tmp/ended")" = 0 ]
+
+    # Below the heading are as many lines as there are channels.
+    terminal new-session -d -s narrow -x 40 -y 500 "$inspect watch --interval 0.1"
+    started="$started $(terminal display-message -p '#{pid}')"
+    seen_narrow() { terminal capture-pane -t narrow -p >"$tmp/out" && "$@"; }
+    in_lines() {
+        order_is "$name $cut $full " && lines "$(($(sed 's/ .*//;q' "$tmp/out") + 2))" .
+    }
+    check "on a narrow one lines are cut, and nothing stands below" in_time seen_narrow in_lines
     terminal kill-server
 fi
 

@@ -59,9 +59,13 @@ void screen_draw(const char *text, const enum colour *colours, size_t count, siz
         if (line >= TOP && line < TOP + first)
             continue;
         attrset((int)attributes(line, colours, count));
-        /* Cut at the right, not wrapped. */
         mvaddnstr(row, 0, text, (int)length);
-        row++;
+        /* It may have gone on in the next lines: it is to be cut at the right, not wrapped. */
+        if (++row < LINES) {
+            move(row, 0);
+            attrset(A_NORMAL);
+            clrtobot();
+        }
     }
     refresh();
 }
