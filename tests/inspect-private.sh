@@ -8,16 +8,20 @@ prefix=inspect-private-sh-$$
 . "$srcdir/tests/inspect-common.sh"
 name=$prefix-named
 
-# The file of a channel that a process has open: its inode.
-inode_of() {
+# The file of a channel that a process has open, and its inode.
+descriptor_of() {
     for descriptor in /proc/"$1"/fd/*; do
         case $(readlink "$descriptor") in
         "$folder"/*)
-            stat -L -c %i "$descriptor"
+            echo "$descriptor"
             return
             ;;
         esac
     done
+}
+inode_of() {
+    descriptor=$(descriptor_of "$1")
+    [ -z "$descriptor" ] || stat -L -c %i "$descriptor"
 }
 
 start_peer 1 - 8
@@ -69,11 +73,25 @@ run show "removed/$removed"
 check "show tells its former name" says "^made as  *$name\$"
 check "and that it was removed" says '^linked  *no (the name was removed)$'
 
-# ---- Descriptors that are closed
+# ---- Descriptors that are closed, and processes that have it still
 
 start_peer 3 - 8
 # shellcheck disable=SC2154
 inode=$(inode_of "$peer3")
+
+# The first process that has it, by its number, is this one; others then have it still.
+exec 3<"$(descriptor_of "$peer3")"
+: >"$tmp/watched"
+LC_ALL=C $inspect watch --interval 0.05 "private/$inode" >"$tmp/watched" 2>"$tmp/err" 3<&- &
+watcher=$!
+started="$started $watcher"
+watched() { cp "$tmp/watched" "$tmp/out" && says "$1"; }
+check "watch shows a private channel" in_time watched '^queued  *0$'
+exec 3<&-
+ask 3 'send more'
+check "and goes on when a process has left it to others" in_time watched '^queued  *1$'
+kill $watcher
+
 ask 3 closefrom
 mapped=
 for file in /proc/"$peer3"/map_files/*; do
