@@ -254,16 +254,20 @@ fi
 
 # ---- Completion
 
+colons=$prefix-one
+cp "$folder/$wild" "$folder/$colons:two:three"
 PATH=$(pwd)/tools:$PATH
 export PATH
 run list --names
 check "list --names has the names alone" says "^$name\$"
 if command -v bash >/dev/null; then
-    # complete_in_bash WORD...: what the last may become.
+    # complete_in_bash WORD...: what the last may become. The words stand in $line, if not with a space between.
+    line=
     complete_in_bash() {
-        bash -c '. "$1/tools/completion/mpsc-inspect" && shift
+        bash -c '. "$1/tools/completion/mpsc-inspect" && line=$2 && shift 2
             COMP_WORDS=(mpsc-inspect "$@") COMP_CWORD=$#
-            _mpsc_inspect mpsc-inspect && printf "%s\n" "${COMPREPLY[@]}"' - "$srcdir" "$@" \
+            COMP_LINE=mpsc-inspect\ ${line:-$*} COMP_POINT=$((${#COMP_LINE}))
+            _mpsc_inspect mpsc-inspect && printf "%s\n" "${COMPREPLY[@]}"' - "$srcdir" "$line" "$@" \
             >"$tmp/out" 2>"$tmp/err"
         status=$?
     }
@@ -276,16 +280,30 @@ if command -v bash >/dev/null; then
     complete_in_bash show "$prefix-"
     check "bash expands no name" says 'date\\)'
 
+    line="show $colons:two:"
+    complete_in_bash show "$colons" : two :
+    check "bash completes behind the last colon of a name" says '^three$'
+    check "and nothing else" lines 1 .
+    line="show $colons:tw"
+    complete_in_bash show "$colons" : tw
+    check "as well as before it" says '^two:three$'
+    line=
+
     complete_cat_in_bash() {
-        bash -c '. "$1/tools/completion/mpsc-cat" && shift
+        bash -c '. "$1/tools/completion/mpsc-cat" && line=$2 && shift 2
             COMP_WORDS=(mpsc-cat "$@") COMP_CWORD=$#
-            _mpsc_cat mpsc-cat && printf "%s\n" "${COMPREPLY[@]}"' - "$srcdir" "$@" \
+            COMP_LINE=mpsc-cat\ ${line:-$*} COMP_POINT=$((${#COMP_LINE}))
+            _mpsc_cat mpsc-cat && printf "%s\n" "${COMPREPLY[@]}"' - "$srcdir" "$line" "$@" \
             >"$tmp/out" 2>"$tmp/err"
         status=$?
     }
     complete_cat_in_bash --send "$prefix-"
     check "bash completes a channel's name for mpsc-cat" says "^$name\$"
     check "and expands none" says 'date\\)'
+    line="--send $colons:two:th"
+    complete_cat_in_bash --send "$colons" : two : th
+    check "and behind the last colon of one" says '^three$'
+    line=
     complete_cat_in_bash --mess
     check "bash completes an option of mpsc-cat" says '^--message-size$'
 else
