@@ -106,6 +106,20 @@ if [ -n "$mapped" ]; then
     check "and shown" says "^sender  *$peer3  *inspect_peer"
 fi
 
+# ---- One that is damaged: nothing in the folder is to be removed
+
+cp "$(descriptor_of "$peer2")" "$folder/$prefix-hurt"
+truncate -s 5000 "$folder/$prefix-hurt"
+exec 3<"$folder/$prefix-hurt"
+hurt=$(stat -c %i "$folder/$prefix-hurt")
+run show "$prefix-hurt"
+check "of a damaged one with a name it is told how to remove it" ends 1 "rm $folder/$prefix-hurt"
+rm "$folder/$prefix-hurt"
+run show "removed/$hurt"
+check "of one without, what is wrong" ends 1 'is damaged: '
+check "and nothing that cannot be done" [ "$(grep -c 'rm /' "$tmp/err")" -eq 0 ]
+exec 3<&-
+
 # ---- One that has gone
 
 kill -KILL "$peer2"

@@ -271,9 +271,12 @@ int channel_refuse(const struct channel *channel)
                  CHANNEL_FOLDER);
         return NOT_SOUND;
     case CHANNEL_DAMAGED:
-        complain("channel '%s' is damaged: %s; mpsc_unlink, or rm %s/%s, clears the way for a new "
-                 "one",
-                 name, channel->broken, CHANNEL_FOLDER, name);
+        if (strchr(name, '/'))
+            complain("channel '%s' is damaged: %s", name, channel->broken);
+        else
+            complain("channel '%s' is damaged: %s; mpsc_unlink, or rm %s/%s, clears the way for a "
+                     "new one",
+                     name, channel->broken, CHANNEL_FOLDER, name);
         return NOT_SOUND;
     case CHANNEL_FOREIGN:
         complain("channel '%s' has another format than that of version %s; use the mpsc-inspect of "
