@@ -175,7 +175,7 @@ typedef struct mpsc_options {
  * `message_size` is the size of an ordinary message; longer ones may be sent too.
  *
  * It starts with a page, grows as messages queue up, and gives the memory back as they are taken. It
- * ends at a full /dev/shm (or at `max_bytes`, of a channel by name): sends past that are
+ * ends at a full /dev/shm (or at `max_bytes`, where options say one): sends past that are
  * MPSC_NO_SPACE, what is queued stays good, and sends work again when there is room. A message has at
  * most 4 GiB - 1 bytes. Sending waits for no receiver, and where the channel must grow for whoever opens,
  * clones, closes or forks, or makes it grow, at that moment. But for the try calls, a sender that is far
