@@ -125,7 +125,8 @@ struct output {
     char data[OUTPUT_SIZE];
 };
 
-/* False, with errno (EINTR: a signal is to end us): it was not written, or a part of it only. */
+/* False, with errno (EINTR: a signal is to end us; EFBIG: its length has no room in 4 bytes): it was not
+ * written, or a part of it only. */
 bool output_message(struct output *output, const char *message, size_t length);
 bool output_flush(struct output *output);
 

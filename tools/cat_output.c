@@ -64,6 +64,10 @@ bool output_message(struct output *output, const char *message, size_t length)
     struct iovec parts[PARTS] = {{prefix, counted ? sizeof prefix : 0},
                                  {(char *)(uintptr_t)message, length},
                                  {&delimiter, counted ? 0 : 1}};
+    if (counted && length > UINT32_MAX) {
+        errno = EFBIG;
+        return false;
+    }
     size_t size = length + sizeof prefix;
     if (output->buffered && size <= OUTPUT_SIZE) {
         if (size > OUTPUT_SIZE - output->used && !output_flush(output))
