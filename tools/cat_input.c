@@ -57,7 +57,7 @@ static enum input_result cut_rest(struct input *input, const char **message, siz
         return INPUT_END;
     if (input->format == LENGTHS) {
         complain("the input ends within a message, of which there are %zu bytes: it was not sent",
-                 there);
+                 there > PREFIX ? there - PREFIX : 0);
         return INPUT_FAILED;
     }
     cut(input, 0, there, 0, message, length);
