@@ -54,6 +54,11 @@ remove() { rm -f "$folder/$name"; }
 run --help
 check "--help tells the options" grep -q -e '--receive NAME' "$tmp/out"
 check "--help is no error" status_is 0
+for option in s:send r:receive; do
+    check "--help tells -${option%:*}" grep -q -e "-${option%:*}, --${option#*:} NAME" "$tmp/out"
+    check "the manual tells -${option%:*}" \
+        grep -q -x ".Fl ${option%:*} , -${option#*:} *,*" "$srcdir/doc/man/mpsc-cat.1"
+done
 run --version
 check "--version tells a version" grep -q '^mpsc-cat .*[0-9]\.[0-9]' "$tmp/out"
 run
@@ -210,9 +215,10 @@ round "a line of a megabyte" "$tmp/large" "$tmp/large"
 round "nothing" "$tmp/nothing" "$tmp/nothing"
 
 printf '\0\0\0\002ab\0\0\0\005abc' >"$tmp/cut"
-run --send "$name" --durable --length <"$tmp/cut"
-check "an input that ends within a message is told" ends 1 'ends within a message'
-run --receive "$name" --timeout 0 --length
+run -s "$name" --durable --length <"$tmp/cut"
+check "an input that ends within a message is told" \
+    ends 1 'ends within a message, of which there are 3 bytes'
+run -r "$name" --timeout 0 --length
 check "what came before it was sent" [ "$(od -An -c "$tmp/out" | tr -d ' \n')" = '\0\0\0002ab' ]
 remove
 
