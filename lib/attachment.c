@@ -750,8 +750,10 @@ static void child_adopt(struct attachment *attachment)
     for (struct handle *h = attachment->handles; h; h = h->next) {
         h->status = status ? status : h->child_status;
         h->at_once = 0;
-        if (h->status)
+        if (h->status) {
+            h->reset(h); /* closing it must not cancel the parent's loan */
             continue;
+        }
         handle_bind(h, attachment, h->child_index);
         if (h->bell)
             bell_renew(h->bell, registry);

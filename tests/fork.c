@@ -752,6 +752,59 @@ static void raw_clone_holds_nothing(void)
     mpsc_receiver_close(s->rx);
 }
 
+/* Closes every descriptor of the channel that is behind `name`, as closefrom would. */
+static void close_descriptors_of(const char *name)
+{
+    struct stat named, file;
+    assert_int_equal(stat(channel_path(name), &named), 0);
+    for (int fd = 3; fd < 1024; fd++)
+        if (fstat(fd, &file) == 0 && file.st_ino == named.st_ino && file.st_dev == named.st_dev)
+            close(fd);
+}
+
+static int closes_all(void *argument)
+{
+    struct scene *s = argument;
+    mpsc_sender_close(s->tx);
+    mpsc_receiver_close(s->rx);
+    return 0;
+}
+
+static int ends_no_loan_of_its_parent(void *argument)
+{
+    struct scene *s = argument;
+    is_denied_everything(s);
+    assert_status(mpsc_send_loan(s->tx, hidden(s->loan), sizeof(int)), MPSC_DENIED);
+    assert_status(mpsc_release(s->rx, hidden(s->message)), MPSC_DENIED);
+    return 0;
+}
+
+/* What the parent has on loan, or peeks at, is not the child's to end. */
+static void child_without_a_part_leaves_loans_alone(void)
+{
+    struct scene *s = scene_open(NAMED);
+    mpsc_status status;
+    send_int(s->tx, 1);
+    const int *message = mpsc_peek(s->rx, NULL, &status);
+    assert_lent(message, status);
+    s->message = message;
+    int *loan = mpsc_loan(s->tx, sizeof *loan, &status);
+    assert_lent(loan, status);
+    s->loan = loan;
+    close_descriptors_of(s->name);
+    join_well(worker_start(PROCESSES, closes_all, s));
+    join_well(worker_start(PROCESSES, ends_no_loan_of_its_parent, s));
+    assert_int_equal(*message, 1);
+    assert_status(mpsc_release(s->rx, message), MPSC_OK);
+    expect_silence(s->rx);
+    *loan = 2;
+    assert_status(mpsc_send_loan(s->tx, loan, sizeof *loan), MPSC_OK);
+    expect_int(s->rx, 2);
+    mpsc_sender_close(s->tx);
+    expect_end(s->rx);
+    mpsc_receiver_close(s->rx);
+}
+
 /* A program that closes all descriptors goes on, but can give none of its channels to a child
  * (doc/decisions/0001-liveness-by-locks.md). */
 static int closes_all_descriptors(void *argument)
@@ -790,12 +843,8 @@ static int closes_all_descriptors(void *argument)
 static int opens_what_it_was_not_given(void *argument)
 {
     struct scene *s = argument;
-    struct stat named, file;
     open_both(s->name, sizeof(int), 16, &s->tx, &s->rx);
-    assert_int_equal(stat(channel_path(s->name), &named), 0);
-    for (int fd = 3; fd < 1024; fd++)
-        if (fstat(fd, &file) == 0 && file.st_ino == named.st_ino && file.st_dev == named.st_dev)
-            close(fd);
+    close_descriptors_of(s->name);
     pid_t child = fork();
     if (child == 0) {
         is_denied_everything(s);
@@ -855,6 +904,7 @@ int main(void)
         TEST(posix_spawn_holds_nothing),
         TEST(raw_clone_holds_nothing),
         TEST(child_of_closefrom_is_denied),
+        TEST(child_without_a_part_leaves_loans_alone),
         TEST(child_without_a_part_opens_the_channel),
     };
     return harness_main("fork", tests, sizeof tests / sizeof *tests);
