@@ -28,10 +28,12 @@ static void parent(void)
 
 static void child(void)
 {
-    atomic_store_explicit(atomic_load_explicit(&fork_seen_, memory_order_relaxed), 1,
-                          memory_order_relaxed);
     for (unsigned i = count; i-- > 0;)
         list[i]->child();
+    /* Not before: a signal handler would act in the parent's name. */
+    atomic_signal_fence(memory_order_release);
+    atomic_store_explicit(atomic_load_explicit(&fork_seen_, memory_order_relaxed), 1,
+                          memory_order_relaxed);
 }
 
 bool fork_register(const struct fork_hooks *hooks)

@@ -145,6 +145,7 @@ struct scene {
     int fork_error;
     int error; /* that was injected; when `known` */
     atomic_int known, handled, there, host_there, host_leaves;
+    atomic_int said; /* a handler's own call, in the midst of fork's handlers in its child */
 };
 
 struct call {
@@ -655,6 +656,9 @@ static void child_joined_after(struct scene *s)
         expect_int(s->rx, 6);
     else if (status != status_of(s->error))
         fail_msg("after error %d the child's handle said %s", s->error, mpsc_strstatus(status));
+    /* Till they have run the handle is its parent's. */
+    if (s->call->follow && s->error == INJECT_SIGNAL)
+        assert_status(atomic_load(&s->said), MPSC_DENIED);
     wait_counts(s->fresh, 1, 1, 1);
     use_and_close_fresh(s);
 }
@@ -706,12 +710,14 @@ enum { CALLS = sizeof calls / sizeof *calls };
 
 /* ------------------------------------------------------------------ one call, one failure */
 
-static atomic_int *handled;
+static struct scene *handled;
 
 static void counts(int number)
 {
     (void)number;
-    atomic_fetch_add(handled, 1);
+    if (handled->call->follow)
+        atomic_store(&handled->said, mpsc_try_send(handled->tx, &(int){8}, sizeof(int)));
+    atomic_fetch_add(&handled->handled, 1);
 }
 
 static bool may_say(const struct scene *s, mpsc_status status)
@@ -755,7 +761,7 @@ static int makes_the_call(void *argument)
     struct possessions at_first = possessions_now();
     struct sigaction action = {.sa_handler = counts};
     assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
-    handled = &s->handled;
+    handled = s;
     s->tx = s->more = NULL;
     s->rx = NULL;
     s->call->before(s);
