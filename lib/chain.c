@@ -72,6 +72,9 @@ uint64_t chain_end(const struct chain *chain)
 static void free_ring(const struct chain *chain, unsigned number)
 {
     struct ring_place place = geometry_place(chain->geometry, number);
+    /* Where the number was reused meanwhile, it is a stranger's file. */
+    if (!registry_has_descriptor(chain->registry))
+        return;
     os_shm_free(chain->registry->fd, place.offset, place.size);
 }
 

@@ -875,11 +875,78 @@ static void calls_of_fork(void)
     fail_all(FORKS);
 }
 
+/* ------------------------------------------------------------------ a descriptor that is another's by now */
+
+/* The ring's memory is there, and before it is mapped another thread closes the library's descriptor and
+ * opens a file of its own. */
+struct theft {
+    struct scene scene;
+    struct system_call call; /* that got the memory */
+    atomic_int made, stolen;
+};
+
+static bool gets_memory(const struct system_call *call)
+{
+    return call->number == SYS_fallocate;
+}
+
+static int reuses_the_number(void *argument)
+{
+    struct theft *theft = argument;
+    wait_for(&theft->made);
+    int own = memfd_create("own", MFD_CLOEXEC);
+    assert_true(own >= 0);
+    assert_int_equal(pwrite(own, "x", 1, (off_t)theft->call.arguments[2]), 1);
+    assert_true(dup2(own, (int)theft->call.arguments[0]) >= 0);
+    close(own);
+    atomic_store(&theft->stolen, 1);
+    return 0;
+}
+
+static int grows_beside_a_thief(void *argument)
+{
+    struct theft *theft = argument;
+    struct scene *s = &theft->scene;
+    about_to_grow(s);
+    worker thief = worker_start(THREADS, reuses_the_number, theft);
+    injector_begin(&s->injector);
+    mpsc_status status = run_grow(s);
+    injector_end(&s->injector, false);
+    assert_int_equal(worker_join(thief), 0);
+    assert_int_not_equal(status, MPSC_OK);
+    char byte = 0;
+    assert_int_equal(
+        pread((int)theft->call.arguments[0], &byte, 1, (off_t)theft->call.arguments[2]), 1);
+    assert_int_equal(byte, 'x');
+    close_all(s);
+    return 0;
+}
+
+static void nothing_is_freed_in_anothers_file(void)
+{
+    struct theft *theft = shared_memory(sizeof *theft);
+    theft->scene.fresh = channel_name();
+    worker w = injector_start(&theft->scene.injector, grows_beside_a_thief, theft);
+    pid_t pid = worker_pid(w);
+    /* The first one makes the file larger. */
+    assert_true(injector_go(&theft->scene.injector, gets_memory, 1, &pid, &theft->call));
+    assert_false(injector_next(pid)); /* it is done */
+    atomic_store(&theft->made, 1);
+    wait_for(&theft->stolen);
+    assert_int_equal(ptrace(PTRACE_DETACH, pid, NULL, NULL), 0);
+    assert_int_equal(worker_join(w), 0);
+}
+
 int main(void)
 {
     static const struct test tests[] = {
-        TEST(calls_that_open),     TEST(calls_that_close), TEST(calls_that_wait),
-        TEST(calls_on_what_grows), TEST(calls_that_poll),  TEST(calls_of_fork),
+        TEST(calls_that_open),
+        TEST(calls_that_close),
+        TEST(calls_that_wait),
+        TEST(calls_on_what_grows),
+        TEST(calls_that_poll),
+        TEST(calls_of_fork),
+        TEST(nothing_is_freed_in_anothers_file),
     };
     return harness_main("faults", tests, sizeof tests / sizeof *tests);
 }
