@@ -789,6 +789,17 @@ __attribute__((constructor)) static void register_hooks(void)
 
 /* ---- exit with handles open */
 
+/* Takes a descriptor, and there may be no other than ours. Its number stays: threads may be using it. */
+static void remove_name_at_exit(const struct segment *segment)
+{
+    const char *name = segment->identity.name;
+    if (segment_remove_name(segment, name, false) != -EMFILE ||
+        !registry_has_descriptor(&segment->registry))
+        return;
+    os_close(segment->fd);
+    (void)segment_remove_name(segment, name, false);
+}
+
 /*
  * Removes the names of channels that end with this process. The handles stay as they are, since other
  * threads may be using them until the very end: our locks say when that is.
@@ -808,7 +819,7 @@ __attribute__((destructor)) static void remove_names(void)
             atomic_store_explicit(&a->segment.header->state, SEGMENT_CLOSED, memory_order_relaxed);
         control_end(a);
         if (last)
-            (void)segment_remove_name(&a->segment, a->segment.identity.name, false);
+            remove_name_at_exit(&a->segment);
     }
     pthread_mutex_unlock(&mutex);
 }

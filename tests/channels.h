@@ -8,6 +8,7 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ------------------------------------------------------------------ opening */
@@ -63,6 +64,16 @@ static inline void ends_close(struct ends ends)
 static inline bool name_exists(const char *name)
 {
     return access(channel_path(name), F_OK) == 0;
+}
+
+/* As closefrom() would, but for what the harness has open. */
+static inline void close_descriptors_of(const char *name)
+{
+    struct stat named, file;
+    assert_int_equal(stat(channel_path(name), &named), 0);
+    for (int fd = 3; fd < 1024; fd++)
+        if (fstat(fd, &file) == 0 && file.st_dev == named.st_dev && file.st_ino == named.st_ino)
+            close(fd);
 }
 
 /* ------------------------------------------------------------------ messages */

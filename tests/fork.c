@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -750,16 +749,6 @@ static void raw_clone_holds_nothing(void)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
     mpsc_receiver_close(s->rx);
-}
-
-/* Closes every descriptor of the channel that is behind `name`, as closefrom would. */
-static void close_descriptors_of(const char *name)
-{
-    struct stat named, file;
-    assert_int_equal(stat(channel_path(name), &named), 0);
-    for (int fd = 3; fd < 1024; fd++)
-        if (fstat(fd, &file) == 0 && file.st_ino == named.st_ino && file.st_dev == named.st_dev)
-            close(fd);
 }
 
 static int closes_all(void *argument)

@@ -6,11 +6,12 @@
 
 #include "handle.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 
 enum { SIZE = 8, BOUND = 4 };
 
@@ -317,22 +318,12 @@ static void a_durable_channel_outlives_kills(void)
     assert_status(mpsc_unlink(shared->name), MPSC_OK);
 }
 
-/* As closefrom() would, but for what the harness has open. */
-static void close_what_leads_to(const char *name)
-{
-    struct stat named, file;
-    assert_int_equal(stat(channel_path(name), &named), 0);
-    for (int fd = 3; fd < 1024; fd++)
-        if (fstat(fd, &file) == 0 && file.st_dev == named.st_dev && file.st_ino == named.st_ino)
-            close(fd);
-}
-
 static void the_name_goes_without_a_descriptor(void)
 {
     const char *name = channel_name();
     mpsc_sender *tx = open_tx(name, SIZE, BOUND);
     mpsc_receiver *rx = open_rx(name, SIZE, BOUND);
-    close_what_leads_to(name);
+    close_descriptors_of(name);
     send_number(tx, 1);
     assert_int_equal(recv_number(rx), 1);
     mpsc_sender_close(tx);
@@ -350,7 +341,7 @@ static void messages_are_counted_without_a_descriptor(void)
     send_number(tx, 1);
     send_number(tx, 2);
     assert_int_equal(mpsc_len(rx), 2);
-    close_what_leads_to(name);
+    close_descriptors_of(name);
     assert_int_equal(mpsc_len(rx), 2);
     assert_int_equal(recv_number(rx), 1);
     assert_int_equal(mpsc_len(rx), 1);
@@ -621,6 +612,29 @@ static void the_last_to_exit_takes_the_name_along(enum mode mode)
     }
 }
 
+static int exits_with_no_descriptor_left(void *argument)
+{
+    struct shared *shared = argument;
+    struct rlimit limit;
+    mpsc_sender *tx = shared_tx(shared);
+    assert_non_null(tx);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 256; /* not too many to open */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    while (open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0)
+        continue;
+    assert_int_equal(errno, EMFILE);
+    exit(0);
+}
+
+/* To remove a name takes a descriptor. */
+static void the_name_goes_at_exit_without_room_for_a_descriptor(void)
+{
+    struct shared *shared = new_shared();
+    run(PROCESSES, exits_with_no_descriptor_left, shared, 0, 0);
+    assert_false(name_exists(shared->name));
+}
+
 /* As in exit(), for as long as the test wants. */
 static int is_about_to_end(void *argument)
 {
@@ -745,6 +759,7 @@ int main(void)
         TEST_THREADS(unlinking_tells_who_sends),
         TEST(a_channel_has_its_own_name_only),
         TEST_PROCESSES(the_last_to_exit_takes_the_name_along),
+        TEST(the_name_goes_at_exit_without_room_for_a_descriptor),
         TEST(a_close_beside_an_exit_takes_the_name_along),
         TEST_BOTH(unlinking_wakes_who_waits),
         TEST_BOTH(a_channel_goes_on_without_its_name),
