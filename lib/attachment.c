@@ -734,6 +734,9 @@ static void child_adopt(struct attachment *attachment)
 {
     struct registry *registry = &attachment->segment.registry;
     mpsc_status status = attachment->child_status;
+    /* If the program closed it, the next open of the channel here may get its number. */
+    if (!registry_has_descriptor(registry))
+        registry->fd = attachment->segment.fd = -1;
     attachment->anchor = NULL; /* the parent's: not mapped here */
     attachment->news = NULL;   /* likewise */
     registry->slot = REGISTRY_NOBODY;

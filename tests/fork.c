@@ -828,6 +828,12 @@ static int closes_all_descriptors(void *argument)
     return 0;
 }
 
+static int sends_five(void *tx)
+{
+    send_int(tx, 5);
+    return 0;
+}
+
 /* It has no part in what it inherited, but it may open the channel as anybody may. */
 static int opens_what_it_was_not_given(void *argument)
 {
@@ -841,7 +847,7 @@ static int opens_what_it_was_not_given(void *argument)
         step_to(&s->step, 1);
         mpsc_sender_close(s->tx);
         mpsc_receiver_close(s->rx);
-        send_int(own, 5);
+        join_well(worker_start(PROCESSES, sends_five, own)); /* that takes its descriptor */
         mpsc_sender_close(own);
         _exit(0);
     }
@@ -850,10 +856,10 @@ static int opens_what_it_was_not_given(void *argument)
     expect_int(s->rx, 5);
     mpsc_sender *tx = open_tx(s->name, sizeof(int), 16); /* sound, as before */
     mpsc_sender_close(tx);
-    mpsc_receiver_close(s->rx);
-    assert_false(name_exists(s->name));
     int ended;
     assert_int_equal(waitpid(child, &ended, 0), child);
+    mpsc_receiver_close(s->rx);
+    assert_false(name_exists(s->name));
     return ended;
 }
 
