@@ -14,20 +14,31 @@ static unsigned count;
 static atomic_uint always = 1;
 atomic_uint *_Atomic fork_seen_ = &always;
 
+/* Does the process that forks have its handles itself? One that was made by clone would act in its
+ * parent's name, and its child stays as it is. */
+static atomic_bool announced;
+
 static void prepare(void)
 {
+    atomic_store_explicit(&announced, fork_seen(), memory_order_relaxed);
+    if (!fork_seen())
+        return;
     for (unsigned i = 0; i < count; i++)
         list[i]->prepare();
 }
 
 static void parent(void)
 {
+    if (!fork_seen())
+        return;
     for (unsigned i = count; i-- > 0;)
         list[i]->parent();
 }
 
 static void child(void)
 {
+    if (!atomic_load_explicit(&announced, memory_order_relaxed))
+        return;
     for (unsigned i = count; i-- > 0;)
         list[i]->child();
     /* Not before: a signal handler would act in the parent's name. */

@@ -720,6 +720,21 @@ static void is_denied_everything(struct scene *s)
     assert_status(status, MPSC_DENIED);
 }
 
+/* Nor has who is forked by one that has none. */
+static void denies_its_child_everything(struct scene *s)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        is_denied_everything(s);
+        mpsc_sender_close(s->tx);
+        mpsc_receiver_close(s->rx);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 /* Not even what it could take or send at once. */
 static void raw_clone_holds_nothing(void)
 {
@@ -730,6 +745,7 @@ static void raw_clone_holds_nothing(void)
     pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
     if (child == 0) {
         is_denied_everything(s);
+        denies_its_child_everything(s);
         mpsc_sender_close(s->tx); /* harmless */
         mpsc_receiver_close(s->rx);
         step_to(&s->step, 1);
