@@ -397,10 +397,13 @@ static mpsc_status open_existing(const char *name, const mpsc_options *options,
         return status;
     struct attachment *attachment = find(&segment);
     bool found = attachment;
-    if (found)
+    if (found) {
+        /* Our own descriptor may be closed by now, so it cannot be asked. */
+        attachment->segment.permissions = segment.permissions;
         segment_close(&segment);
-    else
+    } else {
         status = attachment_make(&segment, &attachment);
+    }
     if (status)
         return status;
     status = enter(attachment, options, handle);

@@ -216,6 +216,7 @@ mpsc_status segment_create(const char *name, const mpsc_options *options, struct
     if (status)
         return status;
     made.identity = identity_of(name, options, &made.geometry);
+    made.permissions = options->permissions;
     made.fd = os_shm_create(options->permissions);
     if (made.fd == -ENOENT) { /* no /dev/shm: it is not a channel that was not found */
         errno = ENOENT;
@@ -271,6 +272,7 @@ mpsc_status segment_identify(int fd, bool any_owner, struct segment *segment)
     int error = os_file_status(fd, &file);
     if (error)
         return segment_status(error);
+    segment->permissions = file.permissions;
     if (!file.regular)
         return MPSC_CORRUPT;
     if (!any_owner && file.owner != 0 && file.owner != os_effective_user())
@@ -330,7 +332,6 @@ mpsc_status segment_agrees(const struct segment *segment, const mpsc_options *op
 {
     const struct identity *identity = &segment->identity;
     uint64_t bound = options->bound == MPSC_UNBOUNDED ? GEOMETRY_UNBOUNDED : options->bound;
-    struct os_file file;
     if (options->message_size && options->message_size != identity->message_size)
         return MPSC_MISMATCH;
     if (options->bound != MPSC_ANY && bound != identity->bound)
@@ -343,8 +344,7 @@ mpsc_status segment_agrees(const struct segment *segment, const mpsc_options *op
         return MPSC_MISMATCH;
     if (options->type_name && strcmp(options->type_name, identity->type_name) != 0)
         return MPSC_MISMATCH;
-    if (options->permissions &&
-        (os_file_status(segment->fd, &file) != 0 || file.permissions != options->permissions))
+    if (options->permissions && options->permissions != segment->permissions)
         return MPSC_MISMATCH;
     return MPSC_OK;
 }

@@ -18,6 +18,7 @@ struct segment {
     struct map ring_maps[RINGS_MOST]; /* of those that were needed so far */
     struct identity identity;         /* a copy */
     struct geometry geometry;
+    uint32_t permissions; /* of the file, when its name was opened last */
     struct header *header;
     struct registry registry;
     struct ring ring; /* the one that was needed first; the only one of a bounded channel */

@@ -207,6 +207,12 @@ static void permissions_must_agree(void)
     SAYS(name, permissions, 0600, MPSC_MISMATCH);
     SAYS(name, permissions, 0660, MPSC_MISMATCH);
     assert_int_equal(mode_of(name), 0640);
+    assert_int_equal(chmod(channel_path(name), 0660), 0);
+    SAYS(name, permissions, 0660, MPSC_OK);
+    SAYS(name, permissions, 0640, MPSC_MISMATCH);
+    close_descriptors_of(name);
+    SAYS(name, permissions, 0660, MPSC_OK);
+    SAYS(name, permissions, 0600, MPSC_MISMATCH);
     mpsc_sender_close(tx);
 }
 
