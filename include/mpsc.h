@@ -26,8 +26,9 @@
  *    It opens the channel by name.
  *  - A child whose handles fork could not provide for has them all the same, and their calls say
  *    why not: MPSC_LIMIT, MPSC_NO_SPACE, MPSC_NO_MEMORY or MPSC_DENIED.
- *  - A child made by clone called directly holds nothing: its calls are MPSC_DENIED. One made by
- *    vfork has its parent's memory until it execs, and must call nothing, as POSIX has it.
+ *  - A child made by clone called directly holds nothing, nor do its own children: their calls are
+ *    MPSC_DENIED. One made by vfork has its parent's memory until it execs, and must call nothing, as
+ *    POSIX has it.
  *  - A scoped channel (the default) ends with its last handle, and what is still queued ends with
  *    it. A sender that may be the last waits with mpsc_flush first, or the channel is durable.
  *  - A loan that is not sent, and a peeked message that is not released, hold up all that is
@@ -40,8 +41,10 @@
  *    else uses, and no other call. They may say MPSC_FULL though there is room where it interrupted the only
  *    other sender in the midst of a claim; or, of an unbounded channel that must grow, a call that opens,
  *    clones or closes a handle of it, or fork. MPSC_EMPTY likewise: what comes next is sent once it goes on.
- *  - A child that a signal handler forked must not return from the handler into a call that sends: what
- *    that call has claimed is its parent's.
+ *  - A signal handler must not fork where it interrupted its own thread in a call that opens, clones, closes
+ *    or unlinks, or in fork: it would wait for ever for what that holds.
+ *  - A child that a signal handler or a `destroy` forked must not return from it into a call: what that has
+ *    claimed, or is about to take, is its parent's. It ends by _exit, or execs.
  *  - Never leave a call by longjmp or asynchronous cancellation: what it had claimed or locked stays so
  *    until this process ends. No call is a cancellation point; one that is blocked goes on, so whoever
  *    cancels such a thread ends its wait as well: by a signal, a message, or a time-out given before.
@@ -212,7 +215,8 @@ MPSC_MUST_USE mpsc_status mpsc_sync_channel(size_t message_size, size_t bound, m
  *
  * It is called for each message that is still queued when the receiver is closed, by that call; and for
  * those that are behind a loan which is out, or that senders put in at that very moment, when the last handle is
- * closed. It may use other channels, not this one, and runs with cancellation disabled. A send that failed leaves the object with the caller; after one that succeeded
+ * closed. It may use other channels, not this one, and runs with cancellation disabled; a child that it forks
+ * must not return from it. A send that failed leaves the object with the caller; after one that succeeded
  * it is the channel's, then the receiver's. Handles that are open when the process exits leave all to
  * the system.
  *
