@@ -937,6 +937,35 @@ static void nothing_is_freed_in_anothers_file(void)
     assert_int_equal(worker_join(w), 0);
 }
 
+/* ------------------------------------------------------------------ much memory under a timer */
+
+/* What is undone and begun anew at every signal must be over before the next one comes. */
+static bool gets_much_at_once(const struct system_call *call)
+{
+    return call->number == SYS_fallocate && call->arguments[3] > (8U << 20);
+}
+
+static int opens_a_large_one(void *argument)
+{
+    struct scene *s = argument;
+    injector_begin(&s->injector);
+    assert_status(mpsc_sync_channel(1 << 20, 30, &s->tx, &s->rx), MPSC_OK);
+    injector_end(&s->injector, false);
+    close_all(s);
+    return 0;
+}
+
+static void memory_is_had_in_pieces(void)
+{
+    struct scene *s = shared_memory(sizeof *s);
+    struct system_call call;
+    worker w = injector_start(&s->injector, opens_a_large_one, s);
+    pid_t pid = worker_pid(w);
+    assert_false(injector_go(&s->injector, gets_much_at_once, 0, &pid, &call));
+    assert_int_equal(ptrace(PTRACE_DETACH, pid, NULL, NULL), 0);
+    assert_int_equal(worker_join(w), 0);
+}
+
 int main(void)
 {
     static const struct test tests[] = {
@@ -947,6 +976,7 @@ int main(void)
         TEST(calls_that_poll),
         TEST(calls_of_fork),
         TEST(nothing_is_freed_in_anothers_file),
+        TEST(memory_is_had_in_pieces),
     };
     return harness_main("faults", tests, sizeof tests / sizeof *tests);
 }

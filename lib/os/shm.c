@@ -108,13 +108,23 @@ int os_shm_resize(int fd, uint64_t size)
     return result == 0 ? 0 : -errno;
 }
 
-int os_shm_commit(int fd, uint64_t offset, uint64_t length)
+static int commit_piece(int fd, uint64_t offset, uint64_t length)
 {
     int error;
     do
         error = posix_fallocate(fd, (off_t)offset, (off_t)length);
     while (error == EINTR);
     return -error;
+}
+
+int os_shm_commit(int fd, uint64_t offset, uint64_t length)
+{
+    /* Before Linux 6.11 a signal undoes all that one call got: under a timer a long one never ends. */
+    enum { PIECE = 4 << 20 };
+    int error = 0;
+    for (uint64_t done = 0; done < length && !error; done += PIECE)
+        error = commit_piece(fd, offset + done, length - done < PIECE ? length - done : PIECE);
+    return error;
 }
 
 int os_shm_grow(int fd, uint64_t size)
