@@ -689,6 +689,8 @@ mpsc_status mpsc_send_loan(mpsc_sender *tx, void *loan, size_t length)
     if (place != loan)
         memcpy(place, loan, length);
     ring_commit(&tx->ring, tx->loan_claim.position, tx->loan_claim.cells, length);
+    /* The void behind it is none of what a flush waits for. */
+    tx->loan_claim.cells = ring_cells(&tx->ring, length);
     committed_one(tx, &tx->loan_claim, length);
     return handle_is_rendezvous(&tx->handle) ? hand_over(tx, &tx->loan_claim, MPSC_FOREVER)
                                              : MPSC_OK;

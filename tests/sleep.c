@@ -655,6 +655,26 @@ static void flush_is_for_what_this_handle_sent(void)
     mpsc_sender_close(other);
 }
 
+/* What is left of a larger loan is no message. */
+static void flush_waits_for_no_rest_of_a_loan(void)
+{
+    enum { LENT = 10 * sizeof(int) };
+    mpsc_sender *tx;
+    mpsc_receiver *rx;
+    mpsc_status status;
+    open_both(channel_name(), sizeof(int), 16, &tx, &rx);
+    int *loan = mpsc_loan(tx, LENT, &status);
+    assert_lent(loan, status);
+    *loan = 1;
+    assert_status(mpsc_send_loan(tx, loan, sizeof *loan), MPSC_OK);
+    assert_status(mpsc_flush(tx, 0), MPSC_TIMEOUT);
+    expect_int(rx, 1);
+    assert_status(mpsc_flush(tx, 0), MPSC_OK);
+    mpsc_receiver_close(rx);
+    assert_status(mpsc_flush(tx, MPSC_FOREVER), MPSC_OK);
+    mpsc_sender_close(tx);
+}
+
 int main(void)
 {
     static const struct test tests[] = {
@@ -675,6 +695,7 @@ int main(void)
         TEST_BOTH(long_and_short_messages_both_get_through),
         TEST_BOTH(flush_waits_for_the_last_message),
         TEST(flush_is_for_what_this_handle_sent),
+        TEST(flush_waits_for_no_rest_of_a_loan),
     };
     return harness_main("sleep", tests, sizeof tests / sizeof *tests);
 }
