@@ -27,6 +27,11 @@ void offer_open(const struct registry *registry, uint64_t owner)
                                                 memory_order_acq_rel, memory_order_relaxed);
 }
 
+bool offer_stands(const struct registry *registry)
+{
+    return atomic_load_explicit(offer_of(registry), memory_order_relaxed) != 0;
+}
+
 bool offer_close(const struct registry *registry, uint64_t owner, bool delivered)
 {
     uint64_t offer = owner;

@@ -15,6 +15,8 @@
 
 /* The receiver: */
 void offer_open(const struct registry *registry, uint64_t owner);
+/* Ours or somebody's, as far as one can see. */
+bool offer_stands(const struct registry *registry);
 /* True: the offer is gone, and nobody acts on it any more. False: somebody does; look again. With
  * `delivered`, a message stands at the head; one that is the accepting sender's own is fine. */
 bool offer_close(const struct registry *registry, uint64_t owner, bool delivered);

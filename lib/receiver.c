@@ -112,6 +112,7 @@ static mpsc_status follow_chain(mpsc_receiver *rx)
     struct chain chain = segment_chain(rx->handle.segment);
     struct ring ring;
     unsigned next;
+    rx->held_up = false;
     if (!chain_next(&chain, rx->ring.number, &next))
         return MPSC_EMPTY;
     /* One comes by each once, or by some of them twice that were used again meanwhile. */
@@ -182,7 +183,7 @@ static mpsc_status look_behind(mpsc_receiver *rx)
         return nothing_there(rx, gone);
     case RING_ENDED:
         status = follow_chain(rx);
-        return status == MPSC_EMPTY && gone ? MPSC_DISCONNECTED : status;
+        return status == MPSC_EMPTY && gone && !rx->held_up ? MPSC_DISCONNECTED : status;
     case RING_HOLE:
         break;
     default:
@@ -232,13 +233,16 @@ static bool ready(void *context)
            handle_side_left(&rx->handle, SIDE_SENDER);
 }
 
-/* The stamp and the tail once more, the next ring, and whether a hole's owner still shows its intent. */
+/* The stamp and the tail once more, the next ring, whether a hole's owner still shows its intent, and whether
+ * the offer was another's when we made ours, and is nobody's now. */
 static bool ready_to_sleep(void *context)
 {
     const mpsc_receiver *rx = context;
     struct chain chain = segment_chain(rx->handle.segment);
     unsigned next;
     if (ready(context))
+        return true;
+    if (handle_is_rendezvous(&rx->handle) && !offer_stands(registry_of(rx)))
         return true;
     switch (ring_claimed(&rx->ring, rx->head)) {
     case RING_EMPTY:
@@ -283,22 +287,36 @@ static mpsc_status wait_message(mpsc_receiver *rx, uint64_t nanoseconds)
     return handle_wait(&rx->handle, &wait, attempt);
 }
 
-/* A rendezvous, where waiting is an offer. It ends with nobody acting on that offer. */
-static mpsc_status wait_offering(mpsc_receiver *rx, uint64_t nanoseconds)
+/* Returns when nobody acts on our offer any more; `status` is what the waiting came to until now. */
+static mpsc_status close_offer(mpsc_receiver *rx, mpsc_status status)
 {
     uint64_t moment = 1000000;
     uint64_t owner = handle_owner(&rx->handle);
-    mpsc_status status = wait_message(rx, nanoseconds);
-    while (!offer_close(registry_of(rx), owner, status == MPSC_OK)) {
+    mpsc_status last = status;
+    while (!offer_close(registry_of(rx), owner, last == MPSC_OK)) {
         /* A sender has accepted: its message comes within a moment, or its refusal; unless it was
          * stopped, and then it is not asked often. */
         os_yield();
-        if (wait_message(rx, moment) == MPSC_OK)
+        last = wait_message(rx, moment);
+        if (last == MPSC_OK)
             status = MPSC_OK;
         if (moment < WAIT_BOUND)
             moment *= 2;
     }
     return status;
+}
+
+/* A rendezvous, where waiting is an offer. What stands there when that is closed, counts: a sender may have
+ * accepted it after our last look, or withdrawn what we saw. */
+static mpsc_status wait_offering(mpsc_receiver *rx, uint64_t nanoseconds)
+{
+    const uint64_t deadline = wait_deadline(nanoseconds);
+    mpsc_status status, found;
+    do {
+        status = close_offer(rx, wait_message(rx, wait_left(deadline)));
+        found = look(rx, &rx->item);
+    } while (found == MPSC_EMPTY && status == MPSC_OK);
+    return found == MPSC_EMPTY ? status : found;
 }
 
 /* For whoever polls: from here on the descriptor is readable only when something comes. */

@@ -3,6 +3,7 @@
  * succeeds only while a receiver waits, and a message is delivered if, and only if, its send said OK. */
 #include "steps.h"
 
+#include <limits.h>
 #include <sys/mman.h>
 
 enum { SIZE = 32, SENDERS = 4, MOST = 40000 };
@@ -451,10 +452,7 @@ static void check_giving_up(enum mode mode, size_t size, unsigned long count)
     }
     for (int i = 0; i < SENDERS; i++)
         assert_int_equal(worker_join(workers[i]), 0);
-    /* A try_send may have met a receive that gave up just then: its message waits now. */
-    while ((status = mpsc_try_recv(rx, buffer, size, NULL)) == MPSC_OK)
-        note(got, read_ends(buffer, size));
-    assert_status(status, MPSC_EMPTY);
+    assert_status(mpsc_try_recv(rx, buffer, size, NULL), MPSC_EMPTY);
     check_what_was_said(shared, got);
     mpsc_sender_close(keeper);
     mpsc_receiver_close(rx);
@@ -554,6 +552,53 @@ static void given_up_at_any_instruction(enum mode mode)
         while (!given_up_after(at, time, &inside))
             time *= 2; /* a slow machine */
     }
+}
+
+/* ------------------------------------------------------------------ met while it gives up */
+
+static int receives_for_no_time(void *argument)
+{
+    struct exchange *exchange = argument;
+    mpsc_sender_close(exchange->ends.tx);
+    must_be_empty(exchange->ends.rx);
+    steps_begin(&exchange->steps);
+    mpsc_status status = mpsc_recv_timeout(exchange->ends.rx, &exchange->received,
+                                           sizeof exchange->received, NULL, 1);
+    steps_end(&exchange->steps, status);
+    return 0;
+}
+
+/* A receive that finds nothing has gone so far, and is met. It has got the message if, and only if, the send
+ * has said so. The instructions that it did behind its spinning. */
+static unsigned long met_after(unsigned long most)
+{
+    enum { HOLDS_SIGNALS_AND_YIELDS = 5 };
+    struct exchange *exchange = shared_memory(sizeof *exchange);
+    uint64_t number = 7;
+    unsigned long count = 0;
+    exchange->ends = ends_open(SIZE, 0);
+    worker receiver = steps_start(&exchange->steps, receives_for_no_time, exchange);
+    mpsc_receiver_close(exchange->ends.rx);
+    assert_true(steps_past(&exchange->steps, receiver, HOLDS_SIGNALS_AND_YIELDS));
+    while (count < most && steps_next(&exchange->steps, receiver))
+        count++;
+    mpsc_status said = mpsc_try_send(exchange->ends.tx, &number, sizeof number);
+    assert_true(said == MPSC_OK || said == MPSC_FULL);
+    int got = steps_finish(&exchange->steps, receiver);
+    assert_status((mpsc_status)got, said == MPSC_OK ? MPSC_OK : MPSC_TIMEOUT);
+    assert_int_equal(exchange->received, said == MPSC_OK ? 7 : 0);
+    mpsc_sender_close(exchange->ends.tx);
+    munmap(exchange, sizeof *exchange);
+    return count;
+}
+
+static void met_at_any_instruction(enum mode mode)
+{
+    (void)mode;
+    harness_needs_futexes("--with-sync=pthread: who is stopped with its mutex holds up the others");
+    unsigned long all = met_after(ULONG_MAX), step = 1 + all / scaled(100);
+    for (unsigned long at = now_ns() / 1000 % step; at < all; at += step)
+        met_after(at);
 }
 
 /* ------------------------------------------------------------------ loans */
@@ -728,6 +773,7 @@ int main(void)
         TEST_BOTH(what_said_ok_is_what_arrives),
         TEST_BOTH(what_said_ok_arrives_whole),
         TEST_PROCESSES(given_up_at_any_instruction),
+        TEST_PROCESSES(met_at_any_instruction),
         TEST_BOTH(a_sent_loan_waits_for_the_receiver),
         TEST_BOTH(a_try_loan_needs_a_waiting_receiver),
         TEST_BOTH(a_loan_holds_up_the_others),

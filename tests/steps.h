@@ -63,6 +63,18 @@ static inline bool steps_next(struct steps *steps, worker w)
     return !atomic_load(&steps->done);
 }
 
+/* At full speed past so many system calls. False: the call is over. */
+static inline bool steps_past(struct steps *steps, worker w, unsigned system_calls)
+{
+    int status;
+    for (unsigned i = 0; i < 2 * system_calls && !atomic_load(&steps->done); i++) {
+        assert_int_equal(ptrace(PTRACE_SYSCALL, worker_pid(w), NULL, NULL), 0);
+        assert_int_equal(waitpid(worker_pid(w), &status, 0), worker_pid(w));
+        assert_true(WIFSTOPPED(status));
+    }
+    return !atomic_load(&steps->done);
+}
+
 static inline void steps_kill(worker w)
 {
     assert_int_equal(kill(worker_pid(w), SIGKILL), 0);

@@ -6,6 +6,7 @@
 #include "steps.h"
 
 #include "control.h"
+#include "fork.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -448,6 +449,84 @@ static void sender_that_accepts_an_offer(void)
     scene_close();
 }
 
+static int peeks_at_nothing(void)
+{
+    mpsc_status status;
+    mpsc_sender_close(tx);
+    assert_null(mpsc_peek_timeout(rx, NULL, 500 * MILLISECONDS, &status));
+    assert_status(status, MPSC_TIMEOUT);
+    close_receiver();
+    return 0;
+}
+
+/* While the receiver waits for one who has accepted its offer, it sees another's message, which is withdrawn;
+ * and then the first is killed. */
+static void sender_that_accepts_an_offer_and_is_killed(void)
+{
+    scene_open(0);
+    const struct header *header = segment_here()->header;
+    struct waiter *receiver = waiter_new(peeks_at_nothing);
+    stopped = steps_start(&shared->steps, steps_through_a_try, NULL);
+    close_receiver();
+    waiter_enter(receiver);
+    while (owner_kind(atomic_load(&header->offer)) != OWNER_SENDER)
+        assert_true(steps_next(&shared->steps, stopped));
+    assert_status(mpsc_send_timeout(tx, &(int){FIRST}, sizeof(int), 20 * MILLISECONDS),
+                  MPSC_TIMEOUT);
+    steps_kill(stopped);
+    they_end_well(&receiver, 1);
+    scene_close();
+}
+
+/* ------------------------------------------------------------------ a thread in the midst of a fork */
+
+static atomic_int fork_is_held, fork_goes_on;
+
+static void do_nothing(void)
+{
+}
+
+static void hold_the_fork(void)
+{
+    atomic_store(&fork_is_held, 1);
+    wait_for(&fork_goes_on);
+}
+
+static int forks(void *argument)
+{
+    (void)argument;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    return pid > 0 && waitpid(pid, NULL, 0) == pid ? 0 : 1;
+}
+
+/* What stands in the next ring is not to be had for the moment; that is not the end. */
+static void thread_that_forks(void)
+{
+    enum { MANY = 2000 };
+    static const struct fork_hooks hooks = {hold_the_fork, do_nothing, do_nothing};
+    int value = 0, received = 0;
+    mpsc_status status;
+    assert_true(fork_register(&hooks)); /* behind the one that takes the locks */
+    assert_status(mpsc_channel(sizeof(int), &tx, &rx), MPSC_OK);
+    for (int i = 0; i < MANY; i++)
+        send_int(tx, i);
+    mpsc_sender_close(tx);
+    expect_int(rx, received++);
+    worker forker = worker_start(THREADS, forks, NULL);
+    wait_for(&fork_is_held);
+    while ((status = mpsc_try_recv(rx, &value, sizeof value, NULL)) == MPSC_OK)
+        assert_int_equal(value, received++);
+    assert_status(status, MPSC_EMPTY);
+    atomic_store(&fork_goes_on, 1);
+    while (received < MANY)
+        expect_int(rx, received++);
+    expect_end(rx);
+    assert_int_equal(worker_join(forker), 0);
+    mpsc_receiver_close(rx);
+}
+
 /* ------------------------------------------------------------------ the holder of the control mutex */
 
 static int steps_through_a_clone(void *argument)
@@ -789,6 +868,8 @@ int main(void)
         TEST(sender_that_is_about_to_claim_by_a_store),
         TEST(sender_whose_next_instruction_claims),
         TEST(sender_that_accepts_an_offer),
+        TEST(sender_that_accepts_an_offer_and_is_killed),
+        TEST(thread_that_forks),
         TEST(holder_of_the_control_mutex),
         TEST(holder_when_the_channel_must_grow),
         TEST(sender_in_the_midst_of_growth),
