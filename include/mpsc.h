@@ -380,8 +380,9 @@ MPSC_MUST_USE mpsc_status mpsc_recv_exact(mpsc_receiver *rx, void *buffer, size_
                                           uint64_t nanoseconds);
 
 /*
- * Takes several messages, each into a buffer of its own, whose `iov_len` becomes the message's length: as
- * many as are there and fit, at least one. Waits for that one like mpsc_recv, mpsc_try_recv,
+ * Takes several messages, each into a buffer of its own, whose `iov_len` becomes the message's length: those
+ * that stand behind each other and fit, at least one. There may be more than were taken though there were
+ * buffers: until MPSC_EMPTY, ask again. Waits for the first like mpsc_recv, mpsc_try_recv,
  * mpsc_recv_timeout, and never for more.
  *
  * MPSC_OK: `*received` messages were taken. TOO_BIG: the first buffer is too small; the message stays

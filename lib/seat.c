@@ -3,16 +3,26 @@
 #include "os/trace.h"
 
 #define RECEIVED (UINT64_C(1) << 63)
+enum { OPENING_SHIFT = 46 };
+#define HOLDER ((UINT64_C(1) << OPENING_SHIFT) - 1)
+_Static_assert(ENDPOINTS_MOST < 1 << (OPENING_SHIFT - 32), "an endpoint's number");
 
 uint64_t seat_word(const struct registry *registry, unsigned index)
 {
-    return (uint64_t)(index + 1) << 32 | registry->generation;
+    uint64_t opening = atomic_load_explicit(&registry->header->arrivals[1], memory_order_relaxed);
+    return (opening << OPENING_SHIFT & ~RECEIVED) | (uint64_t)(index + 1) << 32 |
+           registry->generation;
+}
+
+static bool is_same_holder(uint64_t one, uint64_t other)
+{
+    return ((one ^ other) & HOLDER) == 0;
 }
 
 /* Its endpoint's index + 1; 0: nobody's. */
 static uint64_t seat_number(uint64_t seat)
 {
-    return (seat & ~RECEIVED) >> 32;
+    return (seat & HOLDER) >> 32;
 }
 
 static uint64_t seat_owner(const struct registry *registry, uint64_t seat)
@@ -37,7 +47,7 @@ static enum seat_result seat_change(const struct registry *registry, uint64_t mi
     uint64_t seat = seat_load(registry);
     for (;;) {
         bool died = false;
-        if (seat && (seat & ~RECEIVED) != (mine & ~RECEIVED)) {
+        if (seat && !is_same_holder(seat, mine)) {
             uint64_t owner = seat_owner(registry, seat);
             died = !owner || !registry_alive(registry, owner);
             if (!died && seat != opened)
@@ -70,7 +80,7 @@ void seat_leave(const struct registry *registry, unsigned index)
 {
     uint64_t seat = seat_load(registry);
     /* PAIR seat: see seat_change */
-    if ((seat & ~RECEIVED) == seat_word(registry, index))
+    if (is_same_holder(seat, seat_word(registry, index)))
         atomic_compare_exchange_strong_explicit(&registry->header->seat, &seat, 0,
                                                 memory_order_acq_rel, memory_order_relaxed);
 }

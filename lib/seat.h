@@ -4,7 +4,8 @@
  * A handle that a child inherited may take it from the one that was opened, as long as that has not
  * received; so after a fork the first of them to receive has it.
  *
- * One word, changed by CAS: who holds it (endpoint and generation), and whether it has received.
+ * One word, changed by CAS: who holds it (endpoint and generation), how many receivers had come when it was
+ * opened, and whether it has received.
  */
 #ifndef MPSC_SEAT_H
 #define MPSC_SEAT_H
@@ -13,7 +14,7 @@
 
 enum seat_result { SEAT_TAKEN, SEAT_BUSY };
 
-/* Of this process' endpoint `index`, when it has not received. */
+/* Of this process' endpoint `index`, opened just now, when it has not received. */
 uint64_t seat_word(const struct registry *registry, unsigned index);
 /* For a receiver that was just added: holds the seat for it. */
 enum seat_result seat_open(const struct registry *registry, uint64_t word);

@@ -435,6 +435,21 @@ static void child_takes_no_stranger_s_seat(void)
     mpsc_sender_close(s->tx);
 }
 
+/* Nor does it take it from one that the parent itself has opened since, at the same place. */
+static void child_takes_no_later_seat_of_its_parent_s(void)
+{
+    struct scene *s = scene_open(NAMED);
+    worker child = worker_start(PROCESSES, finds_the_seat_taken, s);
+    mpsc_receiver_close(s->rx);
+    mpsc_receiver *later = open_rx(s->name, sizeof(int), 16);
+    step_to(&s->step, 1);
+    join_well(child);
+    send_int(s->tx, 1);
+    expect_int(later, 1);
+    mpsc_sender_close(s->tx);
+    mpsc_receiver_close(later);
+}
+
 /* ------------------------------------------------------------------ loans and peeks stay behind */
 
 static int finds_its_handles_idle(void *argument)
@@ -906,6 +921,7 @@ int main(void)
         TEST(child_is_busy_until_the_parent_closes),
         TEST(others_are_busy_until_the_receiver_is_dead),
         TEST(child_takes_no_stranger_s_seat),
+        TEST(child_takes_no_later_seat_of_its_parent_s),
         TEST(loan_is_not_inherited),
         TEST(peek_is_not_inherited),
         TEST(failed_fork_leaves_the_counts_right),
