@@ -91,7 +91,7 @@ static mpsc_status await(struct receiving *receiving, uint64_t deadline)
 }
 
 /* All senders are gone, but others may be about to come. With one of our own we wait for them as if
- * nobody had gone, until the time-out is over as well. */
+ * nobody had gone, no longer than the time-out says; whoever does not follow has come to the end by then. */
 static mpsc_status linger(struct receiving *receiving, uint64_t timed_out)
 {
     const struct settings *settings = receiving->settings;
@@ -101,10 +101,9 @@ static mpsc_status linger(struct receiving *receiving, uint64_t timed_out)
     if (settings->linger == 0 || mpsc_open_sender(settings->name, &options, &own) != MPSC_OK)
         return MPSC_DISCONNECTED;
     uint64_t deadline = clock_deadline(settings->linger);
-    bool is_timed = timed_out < deadline;
-    mpsc_status status = await(receiving, is_timed ? timed_out : deadline);
+    mpsc_status status = await(receiving, timed_out < deadline ? timed_out : deadline);
     mpsc_sender_close(own);
-    if (status != MPSC_TIMEOUT || is_timed)
+    if (status != MPSC_TIMEOUT || settings->linger == MPSC_FOREVER)
         return status;
     size_t length;
     return mpsc_try_peek(receiving->rx, &length, &status) || status == MPSC_EMPTY ? MPSC_OK
