@@ -939,7 +939,6 @@ static void nothing_is_freed_in_anothers_file(void)
 
 /* ------------------------------------------------------------------ much memory under a timer */
 
-/* What is undone and begun anew at every signal must be over before the next one comes. */
 static bool gets_much_at_once(const struct system_call *call)
 {
     return call->number == SYS_fallocate && call->arguments[3] > (8U << 20);
@@ -949,18 +948,21 @@ static int opens_a_large_one(void *argument)
 {
     struct scene *s = argument;
     injector_begin(&s->injector);
-    assert_status(mpsc_sync_channel(1 << 20, 30, &s->tx, &s->rx), MPSC_OK);
+    assert_status(mpsc_sync_channel(1 << 20, 12, &s->tx, &s->rx), MPSC_OK);
     injector_end(&s->injector, false);
     close_all(s);
     return 0;
 }
 
+/* What a signal undid is not begun anew as a whole: it must be over before the next one comes. */
 static void memory_is_had_in_pieces(void)
 {
     struct scene *s = shared_memory(sizeof *s);
-    struct system_call call;
+    struct system_call call = {0};
     worker w = injector_start(&s->injector, opens_a_large_one, s);
     pid_t pid = worker_pid(w);
+    assert_true(injector_go(&s->injector, gets_much_at_once, 0, &pid, &call));
+    injector_fail(pid, &call, EINTR);
     assert_false(injector_go(&s->injector, gets_much_at_once, 0, &pid, &call));
     assert_int_equal(ptrace(PTRACE_DETACH, pid, NULL, NULL), 0);
     assert_int_equal(worker_join(w), 0);

@@ -108,23 +108,30 @@ int os_shm_resize(int fd, uint64_t size)
     return result == 0 ? 0 : -errno;
 }
 
-static int commit_piece(int fd, uint64_t offset, uint64_t length)
+static int commit_at_once(int fd, uint64_t offset, uint64_t length)
 {
-    int error;
-    do
-        error = posix_fallocate(fd, (off_t)offset, (off_t)length);
-    while (error == EINTR);
-    return -error;
+    return -posix_fallocate(fd, (off_t)offset, (off_t)length);
+}
+
+/* Before Linux 6.11 a signal undoes all that one call got: under a timer a long one never ends. */
+static int commit_in_pieces(int fd, uint64_t offset, uint64_t length)
+{
+    const uint64_t piece = 4 << 20;
+    uint64_t done = 0;
+    int error = 0;
+    while (done < length && (!error || error == -EINTR)) {
+        uint64_t left = length - done, part = left < piece ? left : piece;
+        error = commit_at_once(fd, offset + done, part);
+        done += error ? 0 : part;
+    }
+    return error;
 }
 
 int os_shm_commit(int fd, uint64_t offset, uint64_t length)
 {
-    /* Before Linux 6.11 a signal undoes all that one call got: under a timer a long one never ends. */
-    enum { PIECE = 4 << 20 };
-    int error = 0;
-    for (uint64_t done = 0; done < length && !error; done += PIECE)
-        error = commit_piece(fd, offset + done, length - done < PIECE ? length - done : PIECE);
-    return error;
+    /* All of it first: what can never be had is refused then, and nothing of it stays. */
+    int error = commit_at_once(fd, offset, length);
+    return error == -EINTR ? commit_in_pieces(fd, offset, length) : error;
 }
 
 int os_shm_grow(int fd, uint64_t size)
