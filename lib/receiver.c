@@ -290,16 +290,19 @@ static mpsc_status wait_message(mpsc_receiver *rx, uint64_t nanoseconds)
 /* Returns when nobody acts on our offer any more; `status` is what the waiting came to until now. */
 static mpsc_status close_offer(mpsc_receiver *rx, mpsc_status status)
 {
-    uint64_t moment = 1000000;
-    uint64_t owner = handle_owner(&rx->handle);
+    const uint64_t first = 1000000;
+    uint64_t moment = first, owner = handle_owner(&rx->handle);
     mpsc_status last = status;
     while (!offer_close(registry_of(rx), owner, last == MPSC_OK)) {
         /* A sender has accepted: its message comes within a moment, or its refusal; unless it was
          * stopped, and then it is not asked often. */
-        os_yield();
+        if (last == MPSC_OK && moment > first)
+            os_pause(moment); /* another's message stands there, and would end each wait */
+        else
+            os_yield();
         last = wait_message(rx, moment);
-        if (last == MPSC_OK)
-            status = MPSC_OK;
+        if (status == MPSC_OK && last == MPSC_INTERRUPTED)
+            status = last;
         if (moment < WAIT_BOUND)
             moment *= 2;
     }

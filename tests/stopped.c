@@ -416,17 +416,22 @@ static int steps_through_a_try(void *argument)
     return 0;
 }
 
-/* Its time is over soon, but who has accepted the offer will say that the message was received. */
-static int receives_first(void)
+static void expect_in_time(int expected)
 {
-    int value = SECOND;
+    int value = 0;
     mpsc_status status;
-    mpsc_sender_close(tx);
     do
         status = mpsc_recv_timeout(rx, &value, sizeof value, NULL, 100 * MILLISECONDS);
     while (status == MPSC_TIMEOUT);
     assert_status(status, MPSC_OK);
-    assert_int_equal(value, FIRST);
+    assert_int_equal(value, expected);
+}
+
+/* Its time is over soon, but who has accepted the offer will say that the message was received. */
+static int receives_first(void)
+{
+    mpsc_sender_close(tx);
+    expect_in_time(FIRST);
     close_receiver();
     return 0;
 }
@@ -449,12 +454,42 @@ static void sender_that_accepts_an_offer(void)
     scene_close();
 }
 
+static int receives_second_and_first(void)
+{
+    mpsc_sender_close(tx);
+    expect_in_time(SECOND);
+    expect_in_time(FIRST);
+    close_receiver();
+    return 0;
+}
+
+/* The same, and another's message stands there meanwhile. */
+static void sender_that_accepts_an_offer_beside_another(void)
+{
+    scene_open(0);
+    const struct header *header = segment_here()->header;
+    struct waiter *waiters[] = {waiter_new(receives_second_and_first), waiter_new(sends_second)};
+    stopped = steps_start(&shared->steps, steps_through_a_try, NULL);
+    close_receiver();
+    waiter_enter(waiters[0]);
+    while (owner_kind(atomic_load(&header->offer)) != OWNER_SENDER)
+        assert_true(steps_next(&shared->steps, stopped));
+    steps_stop();
+    waiter_enter(waiters[1]);
+    they_wait(waiters, 2);
+    assert_status(steps_go_on(), MPSC_OK);
+    they_end_well(waiters, 2);
+    scene_close();
+}
+
 static int peeks_at_nothing(void)
 {
     mpsc_status status;
     mpsc_sender_close(tx);
-    assert_null(mpsc_peek_timeout(rx, NULL, 500 * MILLISECONDS, &status));
-    assert_status(status, MPSC_TIMEOUT);
+    do {
+        assert_null(mpsc_peek_timeout(rx, NULL, 100 * MILLISECONDS, &status));
+        assert_status(status, MPSC_TIMEOUT);
+    } while (!atomic_load(&shared->ready));
     close_receiver();
     return 0;
 }
@@ -474,6 +509,7 @@ static void sender_that_accepts_an_offer_and_is_killed(void)
     assert_status(mpsc_send_timeout(tx, &(int){FIRST}, sizeof(int), 20 * MILLISECONDS),
                   MPSC_TIMEOUT);
     steps_kill(stopped);
+    atomic_store(&shared->ready, 1);
     they_end_well(&receiver, 1);
     scene_close();
 }
@@ -504,7 +540,7 @@ static int forks(void *argument)
 /* What stands in the next ring is not to be had for the moment; that is not the end. */
 static void thread_that_forks(void)
 {
-    enum { MANY = 2000 };
+    enum { MANY = 20000 };
     static const struct fork_hooks hooks = {hold_the_fork, do_nothing, do_nothing};
     int value = 0, received = 0;
     mpsc_status status;
@@ -868,6 +904,7 @@ int main(void)
         TEST(sender_that_is_about_to_claim_by_a_store),
         TEST(sender_whose_next_instruction_claims),
         TEST(sender_that_accepts_an_offer),
+        TEST(sender_that_accepts_an_offer_beside_another),
         TEST(sender_that_accepts_an_offer_and_is_killed),
         TEST(thread_that_forks),
         TEST(holder_of_the_control_mutex),

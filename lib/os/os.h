@@ -81,6 +81,7 @@ bool os_barrier_register(void);
 bool os_barrier_all(void);
 /* The same by waiting for as long as no processor keeps a store to itself. */
 void os_barrier_by_time(void);
+void os_pause(uint64_t nanoseconds);
 void os_yield(void);
 
 /* ---- news.c: words by which the kernel tells of a death. Calls come from one thread at a time. */

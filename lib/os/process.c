@@ -46,12 +46,17 @@ bool os_barrier_all(void)
     return membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED);
 }
 
-void os_barrier_by_time(void)
+void os_pause(uint64_t nanoseconds)
 {
     atomic_uint word = 0;
-    uint64_t moment = os_now() + 1000000;
-    while (os_now() < moment)
-        os_futex_wait(&word, 0, moment);
+    uint64_t end = os_now() + nanoseconds;
+    while (os_now() < end)
+        os_futex_wait(&word, 0, end);
+}
+
+void os_barrier_by_time(void)
+{
+    os_pause(1000000);
 }
 
 void os_yield(void)
