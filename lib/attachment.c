@@ -313,6 +313,10 @@ static struct attachment *find(const struct segment *segment)
 
 static void enlist(struct attachment *attachment)
 {
+    /* Where the program closed the descriptor of one that a child has no part in, we may have got its number. */
+    for (struct attachment *a = list; a; a = a->next)
+        if (!a->member && a->segment.fd == attachment->segment.fd)
+            a->segment.fd = a->segment.registry.fd = -1;
     attachment->next = list;
     list = attachment;
 }
@@ -737,9 +741,6 @@ static void child_adopt(struct attachment *attachment)
 {
     struct registry *registry = &attachment->segment.registry;
     mpsc_status status = attachment->child_status;
-    /* If the program closed it, the next open of the channel here may get its number. */
-    if (!registry_has_descriptor(registry))
-        registry->fd = attachment->segment.fd = -1;
     attachment->anchor = NULL; /* the parent's: not mapped here */
     attachment->news = NULL;   /* likewise */
     registry->slot = REGISTRY_NOBODY;
