@@ -32,7 +32,7 @@
 #endif
 
 #define LAYOUT_MAGIC UINT64_C(0x6e68636373706d1a) /* bytes 0x1a "mpscchn" */
-#define LAYOUT_VERSION 2u
+#define LAYOUT_VERSION 3u
 
 /* Word size and whose locks: processes that disagree cannot share a segment. */
 #define LAYOUT_ABI ((uint32_t)(sizeof(void *) << 16 | LAYOUT_SYNC << 8 | sizeof(struct condvar)))
