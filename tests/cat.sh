@@ -319,7 +319,7 @@ for patience in --follow '--linger 1000'; do
     waiting_sender 5
     # The options are a list of words.
     # shellcheck disable=SC2086
-    $cat --receive "$name" $patience --timeout 0.2 >"$tmp/received" 2>"$tmp/err1" &
+    $cat --receive "$name" $patience --timeout 2 >"$tmp/received" 2>"$tmp/err1" &
     begun
     ended() { ! kill -0 "$last" 2>/dev/null; }
     until_so "--timeout ends it, whoever has left ($patience)" ended

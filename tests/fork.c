@@ -862,6 +862,7 @@ static int closes_all_descriptors(void *argument)
 static int sends_five(void *tx)
 {
     send_int(tx, 5);
+    mpsc_sender_close(tx);
     return 0;
 }
 

@@ -65,7 +65,8 @@ bool output_message(struct output *output, const char *message, size_t length)
                                  {(char *)(uintptr_t)message, length},
                                  {&delimiter, counted ? 0 : 1}};
     if (counted && length > UINT32_MAX) {
-        errno = EFBIG;
+        if (output_flush(output))
+            errno = EFBIG;
         return false;
     }
     size_t size = length + sizeof prefix;
