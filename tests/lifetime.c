@@ -318,6 +318,36 @@ static void a_durable_channel_outlives_kills(void)
     assert_status(mpsc_unlink(shared->name), MPSC_OK);
 }
 
+static int opens_without_standard_descriptors(void *name)
+{
+    mpsc_sender *private_tx;
+    mpsc_receiver *private_rx;
+    int taken = 0;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        close(fd);
+    mpsc_sender *tx = open_tx(name, SIZE, BOUND);
+    mpsc_receiver *rx = open_rx(name, SIZE, BOUND);
+    assert_status(mpsc_channel(SIZE, &private_tx, &private_rx), MPSC_OK);
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        taken += fcntl(fd, F_GETFD) >= 0;
+    send_number(tx, 1);
+    assert_int_equal(recv_number(rx), 1);
+    mpsc_sender_close(tx);
+    mpsc_receiver_close(rx);
+    mpsc_sender_close(private_tx);
+    mpsc_receiver_close(private_rx);
+    return taken;
+}
+
+/* What is printed would go into it. */
+static void a_segment_is_no_standard_descriptor(void)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s", channel_name());
+    worker w = worker_start(PROCESSES, opens_without_standard_descriptors, name);
+    assert_int_equal(worker_join(w), 0);
+}
+
 static void the_name_goes_without_a_descriptor(void)
 {
     const char *name = channel_name();
@@ -753,6 +783,7 @@ int main(void)
         TEST_BOTH(a_durable_channel_stays),
         TEST_BOTH(a_durable_channel_disconnects_nobody),
         TEST(a_durable_channel_outlives_kills),
+        TEST(a_segment_is_no_standard_descriptor),
         TEST(the_name_goes_without_a_descriptor),
         TEST(messages_are_counted_without_a_descriptor),
         TEST_BOTH(an_unlinked_durable_channel_is_scoped),

@@ -33,6 +33,17 @@ static void name_path(char *path, const char *name)
     snprintf(path, PATH_SIZE, "%s/%s", SHM_FOLDER, name);
 }
 
+/* What a program prints that has closed its standard descriptors must not go into a segment. */
+static int above_standard(int fd)
+{
+    if (fd > STDERR_FILENO)
+        return fd;
+    int above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int error = -errno;
+    close(fd);
+    return above < 0 ? error : above;
+}
+
 int os_shm_open(const char *name, bool writable)
 {
     int fd;
@@ -42,7 +53,7 @@ int os_shm_open(const char *name, bool writable)
         fd = shm_open(name, flags, 0);
     while (fd < 0 && errno == EINTR);
     if (fd >= 0)
-        return fd;
+        return above_standard(fd);
     /* The C library's word for a directory of that name. */
     return errno == EINVAL ? -EISDIR : -errno;
 }
@@ -60,7 +71,7 @@ int os_shm_create(uint32_t permissions)
         close(fd);
         return error;
     }
-    return fd;
+    return above_standard(fd);
 }
 
 int os_shm_link(int fd, const char *name)
@@ -87,7 +98,7 @@ int os_shm_reopen(int fd)
     do
         copy = open(path, (flags & O_ACCMODE) | O_CLOEXEC);
     while (copy < 0 && errno == EINTR);
-    return copy < 0 ? descriptor_error() : copy;
+    return copy < 0 ? descriptor_error() : above_standard(copy);
 }
 
 /* Past the limit the system would answer with a signal. */
