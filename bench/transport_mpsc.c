@@ -125,12 +125,20 @@ static void send_loans(struct lane *lane, unsigned producer, uint64_t first, uin
     }
 }
 
-/* All of a message is read, at the speed of memory: for a byte that is not behind its number. */
-static void read_all(const void *message, size_t length, uint64_t number)
+/* All words of a message, so that all of it is read. */
+static uint64_t sum_of_words(const void *message, size_t size)
 {
-    if (length > sizeof number && memchr((const char *)message + sizeof number,
-                                         (int)(~number & 0xff), length - sizeof number))
-        fail("receive", "another message than was sent");
+    const uint64_t *words = message;
+    uint64_t sum = 0;
+    for (size_t i = 1; i < size / sizeof *words; i++)
+        sum += words[i];
+    return sum;
+}
+
+/* So that the compiler leaves nothing out. */
+static void is_needed(uint64_t value)
+{
+    __asm__ volatile("" ::"r"(value));
 }
 
 static uint64_t receive_peeks(struct lane *lane, uint64_t count)
@@ -143,7 +151,7 @@ static uint64_t receive_peeks(struct lane *lane, uint64_t count)
         const void *message = mpsc_peek(rx, &length, &status);
         check(status, "peek");
         memcpy(&number, message, sizeof number);
-        read_all(message, length, number);
+        is_needed(sum_of_words(message, length));
         check(mpsc_release(rx, message), "release");
         sum += number;
     }
