@@ -838,16 +838,7 @@ static int closes_all_descriptors(void *argument)
     mpsc_status status = mpsc_sender_clone(s->tx, &clone); /* may need the descriptor or not */
     assert_true(status == MPSC_OK || status == MPSC_DENIED);
     mpsc_sender_close(clone);
-    pid_t child = fork();
-    if (child == 0) {
-        is_denied_everything(s);
-        mpsc_sender_close(s->tx);
-        mpsc_receiver_close(s->rx);
-        _exit(0);
-    }
-    int ended;
-    assert_int_equal(waitpid(child, &ended, 0), child);
-    assert_int_equal(ended, 0);
+    denies_its_child_everything(s);
 
     for (int i = 0; i < 20; i++) {
         send_int(s->tx, i);

@@ -436,17 +436,22 @@ static int receives_first(void)
     return 0;
 }
 
-/* It has accepted the receiver's offer, and claimed nothing yet. */
-static void sender_that_accepts_an_offer(void)
+/* A sender has accepted this receiver's offer, and claimed nothing yet. */
+static void step_to_the_acceptance(struct waiter *receiver)
 {
-    scene_open(0);
     const struct header *header = segment_here()->header;
-    struct waiter *receiver = waiter_new(receives_first);
     stopped = steps_start(&shared->steps, steps_through_a_try, NULL);
     close_receiver();
     waiter_enter(receiver);
     while (owner_kind(atomic_load(&header->offer)) != OWNER_SENDER)
         assert_true(steps_next(&shared->steps, stopped));
+}
+
+static void sender_that_accepts_an_offer(void)
+{
+    scene_open(0);
+    struct waiter *receiver = waiter_new(receives_first);
+    step_to_the_acceptance(receiver);
     steps_stop();
     they_wait(&receiver, 1);
     assert_status(steps_go_on(), MPSC_OK);
@@ -467,13 +472,8 @@ static int receives_second_and_first(void)
 static void sender_that_accepts_an_offer_beside_another(void)
 {
     scene_open(0);
-    const struct header *header = segment_here()->header;
     struct waiter *waiters[] = {waiter_new(receives_second_and_first), waiter_new(sends_second)};
-    stopped = steps_start(&shared->steps, steps_through_a_try, NULL);
-    close_receiver();
-    waiter_enter(waiters[0]);
-    while (owner_kind(atomic_load(&header->offer)) != OWNER_SENDER)
-        assert_true(steps_next(&shared->steps, stopped));
+    step_to_the_acceptance(waiters[0]);
     steps_stop();
     waiter_enter(waiters[1]);
     they_wait(waiters, 2);
@@ -499,13 +499,8 @@ static int peeks_at_nothing(void)
 static void sender_that_accepts_an_offer_and_is_killed(void)
 {
     scene_open(0);
-    const struct header *header = segment_here()->header;
     struct waiter *receiver = waiter_new(peeks_at_nothing);
-    stopped = steps_start(&shared->steps, steps_through_a_try, NULL);
-    close_receiver();
-    waiter_enter(receiver);
-    while (owner_kind(atomic_load(&header->offer)) != OWNER_SENDER)
-        assert_true(steps_next(&shared->steps, stopped));
+    step_to_the_acceptance(receiver);
     assert_status(mpsc_send_timeout(tx, &(int){FIRST}, sizeof(int), 20 * MILLISECONDS),
                   MPSC_TIMEOUT);
     steps_kill(stopped);
