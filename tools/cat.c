@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "cat.h"
-#include "standard.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -18,8 +17,6 @@ void complain(const char *format, ...)
 
 int main(int argc, char **argv)
 {
-    if (!standard_occupy())
-        return FAILED;
     const struct settings settings = settings_parse(argc, argv);
     signal(SIGPIPE, SIG_IGN); /* a write says it */
     signals_catch(settings.verbose);

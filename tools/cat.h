@@ -12,7 +12,6 @@
  *      cat_channel.c    what a status of the library means to whoever typed the command
  *      cat_signals.c    signals that end it, and the clock's tick
  *      cat_progress.c   how much has gone through
- *      standard.h       descriptors 0 to 2, as for mpsc-inspect
  */
 #ifndef MPSC_CAT_H
 #define MPSC_CAT_H

@@ -17,7 +17,6 @@
  *      maps.c      files that processes have mapped
  *      process.c   what /proc tells of a process
  *      text.c      tables, durations, and strings of others made fit for a terminal
- *      standard.h  descriptors 0 to 2
  *
  * Those further up use those further down.
  */

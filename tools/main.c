@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* mpsc-inspect: the command line. */
 #include "inspect.h"
-#include "standard.h"
 #include "text.h"
 
 #include <errno.h>
@@ -289,8 +288,6 @@ int main(int argc, char **argv)
     static const struct option options[] = {
         {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
     int option;
-    if (!standard_occupy())
-        return TROUBLE;
     setlocale(LC_CTYPE, ""); /* what may be printed */
     /* Up to the command: the rest are its own. */
     while ((option = getopt_long(argc, argv, "+hV", options, NULL)) != -1) {
