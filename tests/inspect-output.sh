@@ -224,8 +224,10 @@ if ! grep -q '^#define HAVE_NCURSES' config.h; then
 elif ! command -v tmux >/dev/null; then
     skipped="$skipped watch on a terminal (no tmux)"
 else
-    terminal() { tmux -S "$tmp/tmux" -f /dev/null "$@" 2>"$tmp/err"; }
-    terminal new-session -d -x 150 -y 500 "$inspect watch --interval 0.1; echo \$? >'$tmp/ended'"
+    # Each width has a server of its own: one whose last session has ended is on its way out.
+    terminal() { tmux -S "$tmp/$width" -f /dev/null "$@" 2>"$tmp/err"; }
+    width=150
+    terminal new-session -d -x $width -y 500 "$inspect watch --interval 0.1; echo \$? >'$tmp/ended'"
     started="$started $(terminal display-message -p '#{pid}')"
     check "watch draws on a terminal, by name" in_time seen order_is "$name $cut $full "
     check "u brings the fullest to the top" press u order_is "$full $name $cut "
@@ -242,13 +244,13 @@ else
     check "and q ends it" [ "$(cat "$tmp/ended")" = 0 ]
 
     # Below the heading are as many lines as there are channels.
-    terminal new-session -d -s narrow -x 40 -y 500 "$inspect watch --interval 0.1"
+    width=40
+    terminal new-session -d -x $width -y 500 "$inspect watch --interval 0.1"
     started="$started $(terminal display-message -p '#{pid}')"
-    seen_narrow() { terminal capture-pane -t narrow -p >"$tmp/out" && "$@"; }
     in_lines() {
         order_is "$name $cut $full " && lines "$(($(sed 's/ .*//;q' "$tmp/out") + 2))" .
     }
-    check "on a narrow one lines are cut, and nothing stands below" in_time seen_narrow in_lines
+    check "on a narrow one lines are cut, and nothing stands below" in_time seen in_lines
     terminal kill-server
 fi
 
