@@ -158,16 +158,20 @@ static unsigned finish_last(const struct chain *chain)
     return last;
 }
 
-/* Memory for a ring of that number, if it is large enough and not in the chain. */
-static int try_ring(const struct chain *chain, unsigned number, uint64_t cells)
+/* Is the ring of that number large enough, and not in the chain? */
+static bool may_be_next(const struct chain *chain, unsigned number, uint64_t cells)
 {
-    struct ring_place place = geometry_place(chain->geometry, number);
-    if (place.limit < cells || is_linked(chain, number))
-        return -ENOSPC;
-    return commit(chain, number);
+    return geometry_place(chain->geometry, number).limit >= cells && !is_linked(chain, number);
 }
 
-/* The next larger one, or one that is large enough; else, where there is little memory or address space
+/* Memory for it. */
+static int try_ring(const struct chain *chain, unsigned number, uint64_t cells)
+{
+    return may_be_next(chain, number, cells) ? commit(chain, number) : -ENOSPC;
+}
+
+/* The next larger one that is large enough, and free: a larger one than the last may be in the chain, which was
+ * to shrink, or for which there was no memory. Else, where there is little memory or address space
  * left, the largest that can be had. */
 static int find_ring(const struct chain *chain, unsigned last, uint64_t cells,
                      int (*map)(void *, unsigned), void *context, unsigned *found)
@@ -175,7 +179,7 @@ static int find_ring(const struct chain *chain, unsigned last, uint64_t cells,
     int result = -ENOSPC;
     unsigned rings = chain->geometry->rings;
     unsigned first = last + 1;
-    while (first < rings && geometry_place(chain->geometry, first).limit < cells)
+    while (first < rings && !may_be_next(chain, first, cells))
         first++;
     if (first == rings)
         first = rings - 1;

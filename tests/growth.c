@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* 1.3.3 Unbounded: a channel starts small, grows as it is filled, in order, under whoever is in it, and
  * gives the memory back. */
+#include "attachment.h"
 #include "together.h"
 
 #include <fcntl.h>
@@ -9,7 +10,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-enum { SMALL = 8, KIB = 1024, MIB = 1024 * KIB };
+enum { SMALL = 8, LARGE = 2048, KIB = 1024, MIB = 1024 * KIB };
 
 static mpsc_options unbounded(size_t message_size)
 {
@@ -106,6 +107,43 @@ static void an_idle_channel_becomes_small(void)
 /* ------------------------------------------------------------------ long messages */
 
 /* Each longer than all rings there are so far. */
+static void send_large(mpsc_sender *tx, uint64_t number)
+{
+    uint64_t message[LARGE / sizeof number] = {number};
+    assert_status(mpsc_send(tx, message, sizeof message), MPSC_OK);
+}
+
+static void expect_large(mpsc_receiver *rx, uint64_t number)
+{
+    uint64_t message[LARGE / sizeof number];
+    assert_status(mpsc_recv(rx, message, sizeof message, NULL), MPSC_OK);
+    assert_int_equal(message[0], number);
+}
+
+/* Its receiver has closed the ring that it takes from, and is stopped, or was killed, before it goes on in the
+ * small one: that is no reason not to grow again. */
+static void it_grows_while_it_shrinks(void)
+{
+    const char *name = channel_name();
+    const uint64_t few = 3, many = 100;
+    mpsc_options options = unbounded(LARGE);
+    mpsc_sender *tx;
+    mpsc_receiver *rx;
+    assert_status(mpsc_open_sender(name, &options, &tx), MPSC_OK);
+    assert_status(mpsc_open_receiver(name, &options, &rx), MPSC_OK);
+    for (uint64_t i = 0; i < few; i++)
+        send_large(tx, i);
+    for (uint64_t i = 0; i < few; i++)
+        expect_large(rx, i);
+    attachment_shrink((const struct handle *)rx);
+    for (uint64_t i = 0; i < many; i++)
+        send_large(tx, i);
+    for (uint64_t i = 0; i < many; i++)
+        expect_large(rx, i);
+    mpsc_sender_close(tx);
+    mpsc_receiver_close(rx);
+}
+
 static void a_message_may_be_larger_than_the_channel_is(void)
 {
     const char *name = channel_name();
@@ -297,6 +335,7 @@ int main(void)
         TEST(it_starts_small),
         TEST(ten_million_are_queued_and_the_memory_comes_back),
         TEST(an_idle_channel_becomes_small),
+        TEST(it_grows_while_it_shrinks),
         TEST(a_message_may_be_larger_than_the_channel_is),
         TEST_BOTH(growth_races),
         TEST(a_durable_channel_keeps_its_rings),
