@@ -187,6 +187,9 @@ bool bell_settle(struct bell *bell, const struct registry *registry, struct cond
     /* With nothing taken, whoever saw it armed is still to ring. */
     if (!*news && !bell->fresh && condvar_armed(condvar))
         return false;
+    /* What it could not hear may have been a death. */
+    if (bell->fresh || *news & OS_BELL_DEAF)
+        *news |= OS_BELL_LEFT;
     if (bell->deaf || *news & OS_BELL_DEAF)
         bell->deaf = bell_listen(bell, registry) < 0;
     if (bell->deaf)

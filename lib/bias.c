@@ -103,6 +103,11 @@ static bool may_store(const struct registry *registry, const struct ring_words *
     return position != INTENT_NONE && position >= tail && owner_at(registry, index);
 }
 
+bool bias_is_revoked(const struct ring_words *words)
+{
+    return bias_state(bias_load(words)) > BIAS_GIVEN;
+}
+
 bool bias_holds_up(const struct registry *registry, const struct ring_words *words)
 {
     uint64_t word = bias_load(words);

@@ -41,7 +41,9 @@ void bias_consider(const struct registry *registry, struct ring *ring, unsigned 
 /* Takes the bias away from whoever has it. False: its last claim may be under way; nothing else
  * is claimed until that has moved the tail. */
 bool bias_revoke(const struct registry *registry, struct ring_words *words);
-/* Is that so, as far as a few loads can tell? */
+/* Has one begun to, and nothing was claimed since? */
+bool bias_is_revoked(const struct ring_words *words);
+/* May that claim be under way, as far as a few loads can tell? */
 bool bias_holds_up(const struct registry *registry, const struct ring_words *words);
 /* Which rule the word breaks; NULL: none. */
 const char *bias_check(const struct ring_words *words, bool may_be_biased);

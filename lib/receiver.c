@@ -388,7 +388,8 @@ mpsc_status mpsc_receiver_fd(mpsc_receiver *rx, int *fd)
 {
     if (!rx || !fd)
         return MPSC_INVALID;
-    bool first = !rx->handle.bell || !rx->seated; /* or inherited */
+    /* Or inherited, or what was to be looked at could not be. */
+    bool first = !rx->handle.bell || !rx->seated || rx->handle.bell->fresh;
     int descriptor = -1;
     mpsc_status status = handle_usable(&rx->handle);
     if (!status)

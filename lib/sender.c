@@ -262,7 +262,7 @@ static mpsc_status settle(mpsc_sender *tx, mpsc_status status, struct claim *cla
             return found;
         }
     }
-    if (bias_holds_up(registry_of(tx), tx->ring.words))
+    if (bias_is_revoked(tx->ring.words)) /* the next claim ends that */
         bell_look_again(tx->handle.bell);
     return status;
 }
@@ -458,13 +458,15 @@ CPU_ASIDE mpsc_status send(mpsc_sender *tx, const void *message, size_t length,
     if (!tx || (!message && length) || tx->loan)
         return MPSC_INVALID;
     struct claim claim;
+    const bool rendezvous = handle_is_rendezvous(&tx->handle);
+    const uint64_t deadline = rendezvous ? wait_deadline(nanoseconds) : 0;
     mpsc_status status = handle_usable(&tx->handle);
     if (!status)
         status = claim_cells(tx, length, nanoseconds, &claim);
     if (status)
         return status;
     commit_copy(tx, &claim, message, length);
-    return handle_is_rendezvous(&tx->handle) ? finish(tx, &claim, nanoseconds) : MPSC_OK;
+    return rendezvous ? finish(tx, &claim, wait_left(deadline)) : MPSC_OK;
 }
 
 /* The way of nearly all messages. False: nothing was done, and `send` looks at all that may be. */

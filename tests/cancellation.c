@@ -130,12 +130,17 @@ static void lives_durable(struct life *life)
 
 static void lives_private(struct life *life)
 {
+    enum { MORE_THAN_A_RING = 600 };
     for (size_t bound = 1; bound < 3; bound++) {
         SAYS(MPSC_OK, mpsc_sync_channel(sizeof(int), bound, &life->tx, &life->rx));
         mpsc_sender_close(life->tx);
         mpsc_receiver_close(life->rx);
     }
     SAYS(MPSC_OK, mpsc_channel(sizeof(int), &life->tx, &life->rx));
+    for (int i = 0; i < MORE_THAN_A_RING; i++)
+        SAYS(MPSC_OK, mpsc_send(life->tx, &i, sizeof i));
+    for (int i = 0, value; i < MORE_THAN_A_RING; i++)
+        SAYS(MPSC_OK, mpsc_recv(life->rx, &value, sizeof value, NULL));
     life->at = "mpsc_len";
     assert_int_equal(mpsc_len(life->rx), 0);
     mpsc_receiver_close(life->rx);

@@ -375,6 +375,24 @@ static void a_killed_sender_is_readable(enum mode mode)
     mpsc_receiver_close(e.rx);
 }
 
+/* Before there was a descriptor that could hear of it, and after one has looked. */
+static void a_sender_killed_before_one_polls_is_readable(enum mode mode)
+{
+    struct victim *victim = shared_memory(sizeof *victim);
+    struct ends e = ends_open(sizeof(int), 4);
+    int value;
+    (void)mode;
+    victim->rx = e.rx;
+    worker w = worker_start(PROCESSES, only_waits, victim);
+    mpsc_sender_close(e.tx);
+    wait_for(&victim->ready);
+    assert_status(try_int(e.rx, &value), MPSC_EMPTY);
+    kill(worker_pid(w), SIGKILL);
+    assert_int_equal(worker_join(w), 128 + SIGKILL);
+    assert_status(poll_int(e.rx, rx_fd(e.rx), &value), MPSC_DISCONNECTED);
+    mpsc_receiver_close(e.rx);
+}
+
 /* ------------------------------------------------------------------ killed and stopped while it tells */
 
 static int sends_in_steps(void *argument)
@@ -622,6 +640,34 @@ static void a_name_that_goes_takes_nothing_along(enum mode mode)
     }
 }
 
+static int creates_a_durable_one(void *argument)
+{
+    struct victim *victim = argument;
+    mpsc_options options = options_of(sizeof(int), 16);
+    mpsc_sender *tx;
+    options.durable = 1;
+    assert_status(mpsc_open_sender(victim->name, &options, &tx), MPSC_OK);
+    mpsc_sender_close(tx);
+    return 0;
+}
+
+/* From then on the scoped rules hold, and all senders have left. */
+static void a_durable_name_that_goes_is_readable(enum mode mode)
+{
+    struct victim *victim = shared_memory(sizeof *victim);
+    mpsc_receiver *rx;
+    int value;
+    (void)mode;
+    victim->name = channel_name();
+    assert_int_equal(worker_join(worker_start(PROCESSES, creates_a_durable_one, victim)), 0);
+    assert_status(mpsc_open_receiver(victim->name, NULL, &rx), MPSC_OK);
+    int fd = rx_fd(rx);
+    assert_status(try_int(rx, &value), MPSC_EMPTY);
+    assert_int_equal(unlink(channel_path(victim->name)), 0);
+    assert_status(poll_int(rx, fd, &value), MPSC_DISCONNECTED);
+    mpsc_receiver_close(rx);
+}
+
 /* Its creator has gone as well, which is one of those ways. */
 static void a_creator_that_goes_takes_nothing_along(enum mode mode)
 {
@@ -836,6 +882,43 @@ static void it_needs_the_seat(enum mode mode)
     ends_close(e);
 }
 
+static int sits_for_a_while(void *argument)
+{
+    struct victim *victim = argument;
+    int value;
+    assert_status(try_int(victim->rx, &value), MPSC_EMPTY);
+    step_to(&victim->step, 1);
+    step_wait(&victim->step, 2);
+    mpsc_receiver_close(victim->rx);
+    step_to(&victim->step, 3);
+    step_wait(&victim->step, 4);
+    mpsc_sender_close(victim->tx);
+    return 0;
+}
+
+/* The seat was another's when it was asked for first; it is ours by now, and messages wait. */
+static void asked_for_in_vain_and_again(enum mode mode)
+{
+    struct victim *victim = shared_memory(sizeof *victim);
+    struct ends e = ends_open(sizeof(int), 4);
+    int fd;
+    (void)mode;
+    victim->tx = e.tx;
+    victim->rx = e.rx;
+    worker w = worker_start(PROCESSES, sits_for_a_while, victim);
+    step_wait(&victim->step, 1);
+    assert_status(mpsc_receiver_fd(e.rx, &fd), MPSC_BUSY);
+    step_to(&victim->step, 2);
+    step_wait(&victim->step, 3);
+    send_int(e.tx, 0);
+    send_int(e.tx, 1);
+    expect_int(e.rx, 0);
+    poll_expect(e.rx, rx_fd(e.rx), 1);
+    step_to(&victim->step, 4);
+    assert_int_equal(worker_join(w), 0);
+    ends_close(e);
+}
+
 /* ------------------------------------------------------------------ senders */
 
 static void expect_full(mpsc_sender *tx, int fd)
@@ -967,12 +1050,14 @@ int main(void)
         TEST_BOTH(a_disconnect_is_readable),
         TEST(a_disconnect_ends_when_somebody_comes),
         TEST_PROCESSES(a_killed_sender_is_readable),
+        TEST_PROCESSES(a_sender_killed_before_one_polls_is_readable),
         TEST_PROCESSES(killed_at_any_instruction_a_poll_hears_of_it),
         TEST_PROCESSES(killed_at_any_instruction_a_select_hears_of_it),
         TEST_PROCESSES(stopped_at_any_instruction_it_hides_nobody),
         TEST_PROCESSES(what_comes_while_one_looks_is_told),
         TEST(a_slow_death_is_found_out),
         TEST_BOTH(a_name_that_goes_takes_nothing_along),
+        TEST_PROCESSES(a_durable_name_that_goes_is_readable),
         TEST_PROCESSES(a_creator_that_goes_takes_nothing_along),
         TEST(a_program_that_locks_its_memory_rings),
         TEST_PROCESSES(descriptors_that_were_closed_are_not_ours),
@@ -980,6 +1065,7 @@ int main(void)
         TEST_PROCESSES(a_child_polls_what_it_inherited),
         TEST_PROCESSES(a_child_s_sender_hears_for_itself),
         TEST_PROCESSES(it_needs_the_seat),
+        TEST_PROCESSES(asked_for_in_vain_and_again),
         TEST(readable_while_there_is_room),
         TEST_BOTH(a_loop_that_sends_finds_all_room),
         TEST_PROCESSES(a_killed_receiver_is_readable),

@@ -45,15 +45,15 @@ static int add(const struct os_bell *bell, int fd, uint64_t says)
 
 static int open_all(struct os_bell *bell)
 {
-    bell->pollable = epoll_create1(EPOLL_CLOEXEC);
+    bell->pollable = os_above_standard(epoll_create1(EPOLL_CLOEXEC));
     if (bell->pollable < 0)
-        return -errno;
-    bell->rung = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+        return bell->pollable;
+    bell->rung = os_above_standard(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     if (bell->rung < 0)
-        return -errno;
-    bell->alarm = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+        return bell->rung;
+    bell->alarm = os_above_standard(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
     if (bell->alarm < 0)
-        return -errno;
+        return bell->alarm;
     bell->mark = os_now();
     int error = add(bell, bell->rung, says_rung(bell));
     return error ? error : add(bell, bell->alarm, says_alarm(bell));
@@ -92,7 +92,7 @@ int os_bell_listen(const struct os_bell *bell, int fd)
 {
     char path[40];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    int watch = inotify_add_watch(bell->rung, path, IN_MODIFY | IN_CLOSE_WRITE);
+    int watch = inotify_add_watch(bell->rung, path, IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB);
     if (watch >= 0)
         return watch;
     switch (errno) {
@@ -147,7 +147,8 @@ static unsigned news_of(uint32_t event)
 {
     if (event & IN_Q_OVERFLOW) /* those that were lost may have been of any kind */
         return OS_BELL_RANG | OS_BELL_LEFT | OS_BELL_DEAF;
-    if (event & IN_IGNORED)
+    /* It has lost a name: the last one, and with it our watch, or what it was durable by. */
+    if (event & (IN_IGNORED | IN_ATTRIB))
         return OS_BELL_DEAF;
     return event & IN_CLOSE_WRITE ? OS_BELL_LEFT : OS_BELL_RANG;
 }

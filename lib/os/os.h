@@ -45,6 +45,9 @@ int os_file_status(int fd, struct os_file *status);
 int os_shm_status(const char *name, struct os_file *status);
 int os_read_at(int fd, void *buffer, size_t size, uint64_t offset);
 void os_close(int fd);
+/* The descriptor, or another in its place: not 0, 1 or 2, for a program that has closed those and prints must
+ * not write into ours, nor its daemon() take it. A negative errno; of -1, what errno says. */
+int os_above_standard(int fd);
 
 size_t os_page_size(void);
 int os_map(int fd, uint64_t offset, size_t length, void **address);

@@ -33,14 +33,13 @@ static void name_path(char *path, const char *name)
     snprintf(path, PATH_SIZE, "%s/%s", SHM_FOLDER, name);
 }
 
-/* What a program prints that has closed its standard descriptors must not go into a segment. */
-static int above_standard(int fd)
+int os_above_standard(int fd)
 {
     if (fd > STDERR_FILENO)
         return fd;
-    int above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int above = fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     int error = -errno;
-    close(fd);
+    os_close(fd);
     return above < 0 ? error : above;
 }
 
@@ -53,7 +52,7 @@ int os_shm_open(const char *name, bool writable)
         fd = shm_open(name, flags, 0);
     while (fd < 0 && errno == EINTR);
     if (fd >= 0)
-        return above_standard(fd);
+        return os_above_standard(fd);
     /* The C library's word for a directory of that name. */
     return errno == EINVAL ? -EISDIR : -errno;
 }
@@ -71,7 +70,7 @@ int os_shm_create(uint32_t permissions)
         close(fd);
         return error;
     }
-    return above_standard(fd);
+    return os_above_standard(fd);
 }
 
 int os_shm_link(int fd, const char *name)
@@ -98,7 +97,7 @@ int os_shm_reopen(int fd)
     do
         copy = open(path, (flags & O_ACCMODE) | O_CLOEXEC);
     while (copy < 0 && errno == EINTR);
-    return copy < 0 ? descriptor_error() : above_standard(copy);
+    return copy < 0 ? descriptor_error() : os_above_standard(copy);
 }
 
 /* Past the limit the system would answer with a signal. */
@@ -152,7 +151,9 @@ int os_shm_grow(int fd, uint64_t size)
 
 void os_shm_free(int fd, uint64_t offset, uint64_t length)
 {
-    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length);
+    /* Not the C library's fallocate, which is a cancellation point. */
+    syscall(SYS_fallocate, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+            (off_t)length);
 }
 
 static struct os_file file_of(const struct stat *file)
