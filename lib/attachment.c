@@ -94,10 +94,21 @@ static mpsc_status control_try_begin(struct attachment *attachment)
                          control_try_lock(&attachment->segment.header->control, &owner));
 }
 
-/* How long one waits for another process where that must come to an end: it may have been stopped. In the
- * middle of a message, and at exit, where nobody comes back to it. */
+/* How long one waits for others where that must come to an end: a process may have been stopped, and a thread
+ * may wait for one. In the middle of a message, and at the end, where nobody comes back to it. */
 #define PATIENCE UINT64_C(10000000)
-#define PATIENCE_AT_EXIT UINT64_C(500000000)
+#define PATIENCE_AT_END UINT64_C(500000000)
+
+static bool lock_within(pthread_mutex_t *which, uint64_t patience)
+{
+    const uint64_t end = os_now() + patience;
+    while (pthread_mutex_trylock(which) != 0) {
+        if (os_now() > end)
+            return false;
+        os_yield();
+    }
+    return true;
+}
 
 static mpsc_status control_try_for_long(struct attachment *attachment, uint64_t patience)
 {
@@ -282,6 +293,17 @@ static bool is_local(const struct attachment *attachment)
     return attachment->segment.identity.local;
 }
 
+/* The name of a channel that has ended. Who else is at that may be one who must not remove it. */
+static int remove_name_at_end(const struct segment *segment)
+{
+    const uint64_t end = os_now() + PATIENCE_AT_END;
+    int error;
+    while ((error = segment_remove_name(segment, segment->identity.name, false)) == -EAGAIN &&
+           os_now() < end)
+        os_yield();
+    return error;
+}
+
 /* The last handle of this process is gone. */
 static void leave(struct attachment *attachment)
 {
@@ -294,7 +316,7 @@ static void leave(struct attachment *attachment)
     if (last) {
         /* Removing the name takes one, and there may be no other. */
         segment_close_descriptor(&attachment->segment);
-        (void)segment_remove_name(&attachment->segment, attachment->segment.identity.name, false);
+        (void)remove_name_at_end(&attachment->segment);
     }
     attachment_free(attachment);
 }
@@ -365,13 +387,22 @@ static mpsc_status belongs_here(const struct attachment *attachment, const mpsc_
 /* What attachment_open does next, beside the public statuses. */
 enum { OPEN_ORPHAN = -1, OPEN_AGAIN = -2 };
 
+/* With our lock on it, a dead process whose slot we have got would seem alive. */
+static void reap_at_entry(const struct attachment *attachment)
+{
+    const struct registry *registry = &attachment->segment.registry;
+    if (!attachment->handles)
+        registry_detach(registry, registry->slot);
+    registry_reap(registry);
+}
+
 static mpsc_status enter(struct attachment *attachment, const mpsc_options *options,
                          struct handle *handle)
 {
     mpsc_status status = control_begin(attachment);
     if (status)
         return status;
-    registry_reap(&attachment->segment.registry);
+    reap_at_entry(attachment);
     if (orphaned(&attachment->segment))
         status = OPEN_ORPHAN;
     else if (options->exclusive)
@@ -549,7 +580,7 @@ static mpsc_status unlink_segment(const char *name)
     } else if (attachment_make(&segment, &attachment) == MPSC_OK) {
         /* From now on the scoped rules hold: whoever has left is told of. */
         if (control_begin(attachment) == MPSC_OK) {
-            registry_reap(&attachment->segment.registry);
+            reap_at_entry(attachment);
             control_end(attachment);
         }
         attachment_free(attachment);
@@ -585,24 +616,12 @@ static void undisturbed_end(struct undisturbed *before)
     pthread_setcancelstate(before->cancel, &before->cancel);
 }
 
-/* Whoever holds this waits for nothing. */
-static bool lock_rings(void)
-{
-    const uint64_t end = os_now() + PATIENCE;
-    while (pthread_mutex_trylock(&rings_mutex) != 0) {
-        if (os_now() > end)
-            return false;
-        os_yield();
-    }
-    return true;
-}
-
 mpsc_status attachment_ring(const struct handle *handle, unsigned number, struct ring *ring)
 {
     struct undisturbed before;
     mpsc_status status = MPSC_BUSY;
     undisturbed_begin(&before);
-    if (lock_rings()) {
+    if (lock_within(&rings_mutex, PATIENCE)) {
         status = segment_ring(&handle->attachment->segment, number, ring);
         pthread_mutex_unlock(&rings_mutex);
     }
@@ -799,12 +818,10 @@ __attribute__((constructor)) static void register_hooks(void)
 /* Takes a descriptor, and there may be no other than ours. Its number stays: threads may be using it. */
 static void remove_name_at_exit(const struct segment *segment)
 {
-    const char *name = segment->identity.name;
-    if (segment_remove_name(segment, name, false) != -EMFILE ||
-        !registry_has_descriptor(&segment->registry))
+    if (remove_name_at_end(segment) != -EMFILE || !registry_has_descriptor(&segment->registry))
         return;
     os_close(segment->fd);
-    (void)segment_remove_name(segment, name, false);
+    (void)remove_name_at_end(segment);
 }
 
 /*
@@ -813,12 +830,12 @@ static void remove_name_at_exit(const struct segment *segment)
  */
 __attribute__((destructor)) static void remove_names(void)
 {
-    if (!fork_seen() || pthread_mutex_trylock(&mutex) != 0)
+    if (!fork_seen() || !lock_within(&mutex, PATIENCE_AT_END))
         return;
     for (struct attachment *a = list; a; a = a->next) {
         const struct registry *registry = &a->segment.registry;
         if (!a->member || !a->segment.identity.name[0] || registry_is_durable(registry) ||
-            control_try_for_long(a, PATIENCE_AT_EXIT) != MPSC_OK)
+            control_try_for_long(a, PATIENCE_AT_END) != MPSC_OK)
             continue;
         atomic_store_explicit(&registry->processes[registry->slot].exits, 1, memory_order_relaxed);
         bool last = everybody_exits(registry);

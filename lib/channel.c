@@ -135,5 +135,7 @@ mpsc_status mpsc_channel_with(const mpsc_options *options, mpsc_sender **tx, mps
 mpsc_status mpsc_unlink(const char *name)
 {
     name = handle_name(name);
-    return name ? attachment_unlink(name) : MPSC_INVALID;
+    if (!name)
+        return MPSC_INVALID;
+    return fork_seen() ? attachment_unlink(name) : MPSC_DENIED;
 }

@@ -90,9 +90,10 @@ bool registry_is_durable(const struct registry *registry)
 
 bool registry_slot_alive(const struct registry *registry, unsigned slot)
 {
-    if (slot == registry->slot || !registry_has_descriptor(registry))
+    if (slot == registry->slot || os_lock_held(registry->fd, LOCK_PROCESS + slot) != 0)
         return true;
-    return os_lock_held(registry->fd, LOCK_PROCESS + slot) != 0;
+    /* Not locked; but if the number was another file's when that was asked, it is not ours now. */
+    return !registry_has_descriptor(registry);
 }
 
 bool registry_alive(const struct registry *registry, uint64_t owner)

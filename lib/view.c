@@ -366,12 +366,24 @@ static bool claims_next(const struct view *view, const struct endpoint *entry)
     return intent_covers(&entry->intent, head) && !is_stamped(segment, head);
 }
 
+/* Does a living process have the control mutex? */
+static bool control_slot(const struct view *view, unsigned *slot)
+{
+    const struct registry *registry = &view->segment.registry;
+    return control_holder(&registry->header->control, slot) && registry_slot_alive(registry, *slot);
+}
+
+bool view_control_is_held(const struct view *view)
+{
+    unsigned slot;
+    return control_slot(view, &slot);
+}
+
 uint32_t view_control_pid(const struct view *view)
 {
     const struct registry *registry = &view->segment.registry;
     unsigned slot;
-    if (!control_holder(&registry->header->control, &slot) ||
-        slot >= registry_process_high(registry) || !registry_slot_alive(registry, slot))
+    if (!control_slot(view, &slot) || slot >= registry_process_high(registry))
         return 0;
     return atomic_load_explicit(&registry->processes[slot].pid, memory_order_relaxed);
 }

@@ -36,7 +36,10 @@ void view_stats(const struct view *view, mpsc_stats *stats);
 unsigned view_endpoints(const struct view *view);
 /* False: nobody has that number now. */
 bool view_endpoint(const struct view *view, unsigned index, struct view_endpoint *endpoint);
-/* The living process that has the control mutex, as it sees itself; 0: none is seen. */
+/* Does a living process have the control mutex? It may be about to join, and in no table yet. (That
+ * libpthread does not tell.) */
+bool view_control_is_held(const struct view *view);
+/* That process, as it sees itself; 0: none is seen. */
 uint32_t view_control_pid(const struct view *view);
 /* Which rule the segment breaks, NULL: none. */
 const char *view_check(const struct view *view);

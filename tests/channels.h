@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* ------------------------------------------------------------------ opening */
@@ -138,6 +139,13 @@ static inline bool flag_is_set(void *flag)
 static inline void wait_for(atomic_int *flag)
 {
     wait_until(flag_is_set, flag);
+}
+
+/* So long at least a child does not end. */
+static inline void must_go_on_for(pid_t child, uint64_t nanoseconds)
+{
+    for (uint64_t end = now_ns() + nanoseconds; now_ns() < end; sched_yield())
+        assert_int_equal(waitpid(child, NULL, WNOHANG), 0);
 }
 
 /* Waits until the worker sleeps in the call that it raised the flag before. Without the flag it may be

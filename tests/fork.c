@@ -760,6 +760,7 @@ static void raw_clone_holds_nothing(void)
     pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
     if (child == 0) {
         is_denied_everything(s);
+        assert_status(mpsc_unlink(s->name), MPSC_DENIED);
         denies_its_child_everything(s);
         mpsc_sender_close(s->tx); /* harmless */
         mpsc_receiver_close(s->rx);

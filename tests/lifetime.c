@@ -322,12 +322,13 @@ static int opens_without_standard_descriptors(void *name)
 {
     mpsc_sender *private_tx;
     mpsc_receiver *private_rx;
-    int taken = 0;
+    int taken = 0, polled;
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         close(fd);
     mpsc_sender *tx = open_tx(name, SIZE, BOUND);
     mpsc_receiver *rx = open_rx(name, SIZE, BOUND);
     assert_status(mpsc_channel(SIZE, &private_tx, &private_rx), MPSC_OK);
+    assert_status(mpsc_receiver_fd(rx, &polled), MPSC_OK);
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         taken += fcntl(fd, F_GETFD) >= 0;
     send_number(tx, 1);
@@ -339,8 +340,8 @@ static int opens_without_standard_descriptors(void *name)
     return taken;
 }
 
-/* What is printed would go into it. */
-static void a_segment_is_no_standard_descriptor(void)
+/* What is printed would go into a segment, and what becomes a standard one later is not to be closed. */
+static void no_descriptor_is_a_standard_one(void)
 {
     char name[64];
     snprintf(name, sizeof name, "%s", channel_name());
@@ -544,6 +545,27 @@ static void the_next_open_starts_afresh(void)
     }
 }
 
+/* All other slots are taken: who opens it gets the dead process' own. */
+static void whoever_gets_the_dead_ones_slot_starts_afresh(void)
+{
+    struct flock others = {.l_type = F_WRLCK,
+                           .l_whence = SEEK_SET,
+                           .l_start = LOCK_PROCESS + 1,
+                           .l_len = MPSC_MAX_PROCESSES - 1};
+    for (int exclusive = 0; exclusive < 2; exclusive++) {
+        struct shared *shared = new_orphan();
+        int fd = open(channel_path(shared->name), O_RDWR | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(fcntl(fd, F_OFD_SETLK, &others), 0);
+        shared->options.exclusive = exclusive;
+        mpsc_receiver *rx = shared_rx(shared);
+        must_be_empty(rx);
+        mpsc_receiver_close(rx);
+        must_not_be_found(shared->name);
+        close(fd);
+    }
+}
+
 /* While one process lives, the channel does. */
 static void half_an_orphan_is_none(void)
 {
@@ -690,6 +712,34 @@ static void a_close_beside_an_exit_takes_the_name_along(void)
     assert_int_equal(worker_join(w), 0);
 }
 
+static int closes_when_told(void *argument)
+{
+    struct shared *shared = argument;
+    mpsc_sender *tx = shared_tx(shared);
+    atomic_store(&shared->ready, 1);
+    wait_for(&shared->go);
+    mpsc_sender_close(tx);
+    return 0;
+}
+
+/* Another process has the lock that removing a name takes, and does not remove it: it may not. */
+static void a_close_waits_for_who_is_at_the_name(void)
+{
+    struct flock name = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_UNLINK, .l_len = 1};
+    struct shared *shared = new_shared();
+    worker w = worker_start(PROCESSES, closes_when_told, shared);
+    wait_for(&shared->ready);
+    int fd = open(channel_path(shared->name), O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(fcntl(fd, F_OFD_SETLK, &name), 0);
+    atomic_store(&shared->go, 1);
+    must_go_on_for(worker_pid(w), 20 * MILLISECONDS);
+    close(fd);
+    assert_int_equal(worker_join(w), 0);
+    must_not_be_found(shared->name);
+}
+
 /* ------------------------------------------------------------------ openers that race */
 
 enum { OPENERS = 6 };
@@ -783,7 +833,7 @@ int main(void)
         TEST_BOTH(a_durable_channel_stays),
         TEST_BOTH(a_durable_channel_disconnects_nobody),
         TEST(a_durable_channel_outlives_kills),
-        TEST(a_segment_is_no_standard_descriptor),
+        TEST(no_descriptor_is_a_standard_one),
         TEST(the_name_goes_without_a_descriptor),
         TEST(messages_are_counted_without_a_descriptor),
         TEST_BOTH(an_unlinked_durable_channel_is_scoped),
@@ -792,10 +842,12 @@ int main(void)
         TEST_PROCESSES(the_last_to_exit_takes_the_name_along),
         TEST(the_name_goes_at_exit_without_room_for_a_descriptor),
         TEST(a_close_beside_an_exit_takes_the_name_along),
+        TEST(a_close_waits_for_who_is_at_the_name),
         TEST_BOTH(unlinking_wakes_who_waits),
         TEST_BOTH(a_channel_goes_on_without_its_name),
         TEST(an_orphan_is_gone),
         TEST(the_next_open_starts_afresh),
+        TEST(whoever_gets_the_dead_ones_slot_starts_afresh),
         TEST(half_an_orphan_is_none),
         TEST_BOTH(openers_of_a_new_name_meet),
         TEST_BOTH(openers_of_an_orphan_meet),

@@ -642,6 +642,115 @@ static void holder_of_the_control_mutex(void)
     scene_close();
 }
 
+static void is_exiting(void)
+{
+    atomic_store(&shared->ready, 1);
+}
+
+static int opens_beside_an_exit(void *argument)
+{
+    (void)argument;
+    (void)open_tx(name, sizeof(int), BOUND);
+    return 0;
+}
+
+/* Has the only handle of a channel, and a thread that waits in an open of ours. */
+static const char *alone;
+
+static int exits_beside_an_open(void)
+{
+    mpsc_sender *only = open_tx(alone, sizeof(int), BOUND);
+    assert_non_null(only);
+    worker w = worker_start(THREADS, opens_beside_an_exit, NULL);
+    wait_asleep(w);
+    assert_int_equal(atexit(is_exiting), 0);
+    exit(0);
+}
+
+/* The thread has the process' own lock meanwhile. */
+static void exit_beside_a_thread_that_opens(void)
+{
+    scene_open(BOUND);
+    alone = channel_name();
+    struct waiter *exiting = waiter_new(exits_beside_an_open);
+    stop_the_holder();
+    atomic_store(&exiting->gate, 1);
+    wait_for(&shared->ready);
+    must_go_on_for(worker_pid(exiting->worker), 20 * MILLISECONDS);
+    assert_status(steps_go_on(), MPSC_OK);
+    they_end_well(&exiting, 1);
+    assert_false(name_exists(alone));
+    scene_close();
+}
+
+/* ------------------------------------------------------------------ one that is about to join */
+
+static int holds_a_sender(void *argument)
+{
+    (void)argument;
+    mpsc_sender *only = open_tx(name, sizeof(int), BOUND);
+    assert_non_null(only);
+    atomic_store(&shared->ready, 1);
+    pause();
+    return 1;
+}
+
+static int steps_through_an_open(void *argument)
+{
+    (void)argument;
+    mpsc_options options = options_of(sizeof(int), BOUND);
+    mpsc_receiver *joined;
+    options.create = 0;
+    steps_begin(&shared->steps);
+    steps_end(&shared->steps, mpsc_open_receiver(name, &options, &joined));
+    return 0;
+}
+
+static void collect_garbage(void)
+{
+    char command[512];
+    snprintf(command, sizeof command, "./tools/mpsc-inspect gc %s >/dev/null 2>&1", name);
+    assert_int_not_equal(system(command), -1);
+}
+
+/* The only process in the channel is killed while another is on its way in, past so many system calls; then
+ * what no process has is removed. Who was let in is in a channel that others find. False: it was in by then. */
+static bool joins_beside_a_death(unsigned system_calls)
+{
+    name = channel_name();
+    atomic_store(&shared->ready, 0);
+    worker other = worker_start(PROCESSES, holds_a_sender, NULL);
+    wait_for(&shared->ready);
+    stopped = steps_start(&shared->steps, steps_through_an_open, NULL);
+    bool on_its_way = steps_past(&shared->steps, stopped, system_calls);
+    steps_kill(other);
+    collect_garbage();
+    if (on_its_way)
+        (void)steps_finish(&shared->steps, stopped);
+    else
+        steps_kill(stopped);
+    bool found = name_exists(name);
+    if (shared->steps.result != MPSC_NOT_FOUND)
+        assert_status(shared->steps.result, MPSC_OK);
+    assert_int_equal(found, shared->steps.result == MPSC_OK);
+    if (found)
+        assert_status(mpsc_unlink(name), MPSC_OK);
+    return on_its_way;
+}
+
+static void one_that_joins_beside_a_death(void)
+{
+    harness_needs_futexes("libpthread does not tell who has its mutex");
+    harness_timeout(60);
+    shared = shared_memory(sizeof *shared);
+    unsigned system_calls = 1;
+    while (joins_beside_a_death(system_calls))
+        system_calls++;
+    assert_in_range(system_calls, 10, 200);
+}
+
+/* ------------------------------------------------------------------ who must grow */
+
 static void counts_nothing(int number)
 {
     (void)number;
@@ -903,6 +1012,8 @@ int main(void)
         TEST(sender_that_accepts_an_offer_and_is_killed),
         TEST(thread_that_forks),
         TEST(holder_of_the_control_mutex),
+        TEST(exit_beside_a_thread_that_opens),
+        TEST(one_that_joins_beside_a_death),
         TEST(holder_when_the_channel_must_grow),
         TEST(sender_in_the_midst_of_growth),
         TEST(what_ends_a_wait_for_growth),

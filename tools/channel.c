@@ -121,6 +121,7 @@ static void copy(struct channel *channel, const struct view *view)
     view_stats(view, &channel->stats);
     copy_endpoints(channel, view);
     channel->control_pid = view_control_pid(view);
+    channel->changes = view_control_is_held(view);
     channel->looked = monotonic_now();
     if (channel->stats.processes > 0)
         channel->state = CHANNEL_OK;

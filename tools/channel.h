@@ -34,9 +34,10 @@ struct channel {
     struct view_endpoint *endpoints;
     size_t endpoint_count;
     uint32_t control_pid; /* of who changes its tables now, as it sees itself; 0: nobody is seen */
-    const char *broken;   /* of CHANNEL_DAMAGED: what is wrong */
-    mpsc_status status;   /* of CHANNEL_TROUBLE */
-    int error;            /* an errno, with MPSC_OS */
+    bool changes;       /* somebody does, though it may not be seen who: it may be about to join */
+    const char *broken; /* of CHANNEL_DAMAGED: what is wrong */
+    mpsc_status status; /* of CHANNEL_TROUBLE */
+    int error;          /* an errno, with MPSC_OS */
     /* Set by channel_compare: */
     uint64_t observed;               /* nanoseconds */
     double sent_rate, received_rate; /* messages a second in that time; negative: not known */

@@ -2,9 +2,11 @@
 /*
  * mpsc-inspect gc [NAME...]: removes channels whose processes are all gone.
  *
- * It is looked at twice. Who has joined a channel was let in while another process lived in it, and so
- * is in the tables that are read after nobody was seen alive; from then on an orphan lets nobody in. The
- * name goes as it does in the library: under the inode's lock, and only if it still leads there.
+ * It is looked at twice. Who joins a channel finds a living process in it, and then enters itself, all with the
+ * control mutex held. So where nobody was seen alive, and then nobody has that mutex or is in the tables, an
+ * orphan lets nobody in any more. (A durable channel lets in whoever comes before its name is gone, as with
+ * mpsc_unlink.) The name goes as it does in the library: under the inode's lock, and only if it still leads
+ * there.
  */
 #include "census.h"
 #include "findings.h"
@@ -25,7 +27,7 @@ static const char *reason_to_stay(const struct channel *channel, bool by_name)
         return "it is damaged, and who uses it cannot be told; rm removes it";
     if (!channel_is_open(channel))
         return channel_why(channel);
-    if (channel->stats.processes > 0)
+    if (channel->stats.processes > 0 || channel->changes)
         return "it is in use";
     if (!channel->stats.linked || strchr(channel->name, '/'))
         return "it has no name, and goes with its last process";
