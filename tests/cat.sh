@@ -9,8 +9,6 @@ name=cat-sh-$$
 prefix=$name
 limit_seconds=120
 . "$srcdir/tests/tools-common.sh"
-cat=./tools/mpsc-cat
-[ -x $cat ] || skip "$cat is not there"
 
 # In the foreground; input as it is.
 run() {
@@ -356,6 +354,31 @@ $cat --receive "$name" --linger 0 >"$tmp/out" 2>"$tmp/err"
 status=$?
 check "--receive ends when the last sender has left" status_is 0
 check "with all it sent" same "$tmp/out" "$tmp/five"
+
+# ---- The name is given to another channel
+
+$cat --send "$name" <"$tmp/fifo" 2>"$tmp/err" &
+begun
+sender=$last
+exec 4>"$tmp/fifo"
+cat "$tmp/five" >&4
+$cat --receive "$name" >"$tmp/received" 2>"$tmp/err1" 4>&- &
+begun
+first=$last
+until_so "the first receiver has all that was sent" lines_are "$tmp/received" 5
+remove
+$cat --receive "$name" --linger 0 >"$tmp/second" 2>"$tmp/err1" 4>&- &
+begun
+second=$last
+is_received_by() { $inspect show "$name" 2>/dev/null | grep -q -w "$1"; }
+until_so "the second has the name" is_received_by "$second"
+exec 4>&-
+end_of "$sender"
+end_of "$first"
+check "the first ends with its own sender" status_is 0
+run --send "$name" --timeout 20 <"$tmp/five"
+end_of "$second"
+check "and leaves the second alone" same "$tmp/five" "$tmp/second"
 
 # ---- Killed
 

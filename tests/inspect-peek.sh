@@ -41,8 +41,6 @@ check "what was taken is not queued" cmp -s "$tmp/out" /dev/null
 #
 # A message ends with its line, or with a NUL, and may have any byte in it.
 
-cat=./tools/mpsc-cat
-[ -x $cat ] || skip "$cat is not there"
 # queued FORMAT: these are, and nothing else.
 queued() {
     rm -f "$folder/$name-text"
@@ -72,6 +70,11 @@ run peek --bytes 8 "$name-text"
 check "and what is cut" says '^00000000  ff ff ff ff ff ff ff ff  *|'
 run peek --bytes 7 "$name-text"
 check "of a character that is cut nothing is shown" says '^euro \.\.\. and 7 more bytes$'
+rm "$folder/$name-text"
+long=4194304
+head -c $long /dev/zero | tr '\0' a | $cat --send "$name-text" --durable
+run peek --bytes $long "$name-text"
+check "a long text takes no longer than its length" [ "$(wc -c <"$tmp/out")" -eq $((long + 1)) ]
 rm "$folder/$name-text"
 
 # ---- Round the end of the ring: in its last cell of 32 bytes begins what takes two
@@ -117,6 +120,18 @@ wait $follower
 status=$?
 cp "$tmp/followed" "$tmp/out"
 check "--follow ends with the channel" status_is 0
+
+queued 'one\0two\0'
+$limit $inspect peek --follow "$name-text" >"$tmp/out" 2>"$tmp/err" &
+follower=$!
+started="$started $follower"
+in_time lines 2 .
+printf '\377' | dd of="$folder/$name-text" bs=1 conv=notrunc 2>/dev/null
+wait $follower
+status=$?
+check "but not as if all were well where that is damaged" status_is 1
+check "and says so" complains damaged
+rm "$folder/$name-text"
 
 # ---- While it is used as fast as it can be: no message is torn
 #

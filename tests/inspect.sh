@@ -150,7 +150,7 @@ done
 start_peer 2 "$prefix-rendezvous" 0
 run list
 check "list tells a rendezvous" says "^$prefix-rendezvous  *rendezvous .* ok\$"
-seq 3 | ./tools/mpsc-cat --send "$prefix-unbounded" --durable
+seq 3 | $cat --send "$prefix-unbounded" --durable
 run list
 check "list tells a durable channel without a bound, and that nobody is there" \
     says "^$prefix-unbounded  *unbounded, durable  *3/- .* 3  *0  *0  *-  .* idle\$"
@@ -163,8 +163,8 @@ check "nor that a seat was taken over" says '^takeovers  *0 '
 # shellcheck disable=SC2154
 kill -KILL "$peer3"
 wait "$peer3" 2>/dev/null
-echo last | ./tools/mpsc-cat --send "$prefix-unlucky"
-./tools/mpsc-cat --receive "$prefix-unlucky" --count 2 >"$tmp/received"
+echo last | $cat --send "$prefix-unlucky"
+$cat --receive "$prefix-unlucky" --count 2 >"$tmp/received"
 printf 'first\nlast\n' | cmp - "$tmp/received" || failed=1
 run show "$prefix-unlucky"
 check "show counts what the dead had claimed" says '^holes  *1 '

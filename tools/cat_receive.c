@@ -90,6 +90,13 @@ static mpsc_status await(struct receiving *receiving, uint64_t deadline)
     return signals_caught() ? MPSC_INTERRUPTED : status;
 }
 
+/* Is the channel of that name still the one that we receive from? */
+static bool has_our_name(const struct settings *settings)
+{
+    mpsc_stats stats;
+    return mpsc_stat(settings->name, &stats) == MPSC_OK && stats.receiver_pid == (uint32_t)getpid();
+}
+
 /* All senders are gone, but others may be about to come. With one of our own we wait for them as if
  * nobody had gone, no longer than the time-out says; whoever does not follow has come to the end by then. */
 static mpsc_status linger(struct receiving *receiving, uint64_t timed_out)
@@ -98,7 +105,8 @@ static mpsc_status linger(struct receiving *receiving, uint64_t timed_out)
     mpsc_options options = MPSC_OPTIONS_INIT;
     options.create = 0;
     mpsc_sender *own;
-    if (settings->linger == 0 || mpsc_open_sender(settings->name, &options, &own) != MPSC_OK)
+    if (settings->linger == 0 || !has_our_name(settings) ||
+        mpsc_open_sender(settings->name, &options, &own) != MPSC_OK)
         return MPSC_DISCONNECTED;
     uint64_t deadline = clock_deadline(settings->linger);
     mpsc_status status = await(receiving, timed_out < deadline ? timed_out : deadline);

@@ -22,6 +22,7 @@ struct peek {
     struct view_walk walk;
     unsigned char *buffer;
     uint64_t shown, unsent, lost;
+    bool damaged; /* since one began to follow */
 };
 
 /* ---- one message */
@@ -123,32 +124,51 @@ static bool show(struct peek *peek, const struct view_message *message)
 
 /* ---- all of them */
 
-/* Has it no process any more, and will have none? */
-static bool has_ended(const struct view *view)
+static mpsc_status look_again(const struct view *view, mpsc_stats *stats)
 {
     struct view again;
-    mpsc_stats stats;
     int fd = fcntl(view->segment.fd, F_DUPFD_CLOEXEC, 0);
-    if (fd < 0 || view_adopt(fd, &again, NULL) != MPSC_OK)
-        return true;
-    view_stats(&again, &stats);
+    mpsc_status status = fd < 0 ? MPSC_LIMIT : view_adopt(fd, &again, NULL);
+    if (status)
+        return status;
+    view_stats(&again, stats);
     view_close(&again);
-    return stats.processes == 0 && !stats.durable;
+    return MPSC_OK;
+}
+
+/* Has it no process any more, and will have none? Or is it a channel no more? */
+static bool has_ended(struct peek *peek)
+{
+    mpsc_stats stats;
+    mpsc_status status = look_again(peek->view, &stats);
+    peek->damaged = status == MPSC_CORRUPT;
+    return peek->damaged || (!status && stats.processes == 0 && !stats.durable);
 }
 
 /* Waits for what may come. False: nothing will. */
-static bool wait_for_more(const struct peek *peek, unsigned *pauses)
+static bool wait_for_more(struct peek *peek, unsigned *pauses)
 {
     if (!peek->arguments->follow)
         return false;
     channel_pause(PAUSE);
-    return ++*pauses % PAUSES != 0 || !has_ended(peek->view);
+    return ++*pauses % PAUSES != 0 || !has_ended(peek);
 }
 
 static bool is_done(const struct peek *peek)
 {
     return peek->shown >= peek->arguments->count ||
            (!peek->arguments->follow && peek->walk.position >= peek->walk.end);
+}
+
+static int damaged(const char *what)
+{
+    complain("%s is damaged here; mpsc-inspect check tells more", what);
+    return NOT_SOUND;
+}
+
+static int end(const struct peek *peek)
+{
+    return peek->damaged ? damaged("the channel") : FINE;
 }
 
 static int peek_all(struct peek *peek)
@@ -168,7 +188,7 @@ static int peek_all(struct peek *peek)
             break;
         case VIEW_UNSENT:
             if (peek->arguments->follow && !wait_for_more(peek, &pauses))
-                return FINE;
+                return end(peek);
             if (!peek->arguments->follow) {
                 peek->walk.position++;
                 peek->unsent++;
@@ -176,11 +196,10 @@ static int peek_all(struct peek *peek)
             break;
         case VIEW_END:
             if (!wait_for_more(peek, &pauses))
-                return FINE;
+                return end(peek);
             break;
         default:
-            complain("what is queued is damaged here; mpsc-inspect check tells more");
-            return NOT_SOUND;
+            return damaged("what is queued");
         }
     }
     return FINE;

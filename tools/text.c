@@ -3,6 +3,7 @@
 #include "inspect.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,8 +55,9 @@ const char *colour_end(enum colour colour)
 static size_t printable(const char *text, wchar_t *character)
 {
     mbstate_t state = {0};
-    size_t length = mbrtowc(character, text, strlen(text), &state);
-    if (length == 0 || length > strlen(text))
+    size_t most = strnlen(text, MB_LEN_MAX);
+    size_t length = mbrtowc(character, text, most, &state);
+    if (length == 0 || length > most)
         return 0;
     /* Without a width: control and direction characters, among others. */
     return iswprint((wint_t)*character) && wcwidth(*character) > 0 ? length : 0;
