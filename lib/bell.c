@@ -156,7 +156,7 @@ static void keep_vigil(struct bell *bell, unsigned news)
         bell->vigil = FIRST_VIGIL;
     else if (news & OS_BELL_ALARM)
         bell->vigil = bell->vigil < LAST_VIGIL ? bell->vigil * 2 : 0;
-    if (bell->vigil && news & BELL_DEATHS)
+    if (bell->vigil && news & (OS_BELL_LEFT | OS_BELL_ALARM))
         os_bell_alarm(&bell->os, bell->vigil);
 }
 
@@ -187,8 +187,7 @@ bool bell_settle(struct bell *bell, const struct registry *registry, struct cond
     /* With nothing taken, whoever saw it armed is still to ring. */
     if (!*news && !bell->fresh && condvar_armed(condvar))
         return false;
-    /* What it could not hear may have been a death. */
-    if (bell->fresh || *news & OS_BELL_DEAF)
+    if (bell->fresh) /* it has heard of no death before */
         *news |= OS_BELL_LEFT;
     if (bell->deaf || *news & OS_BELL_DEAF)
         bell->deaf = bell_listen(bell, registry) < 0;

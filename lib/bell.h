@@ -41,8 +41,8 @@ void bell_renew(struct bell *bell, const struct registry *registry);
 int bell_listen(const struct bell *bell, const struct registry *registry);
 
 /* What came since it was asked last, of OS_BELL_RANG and so on; with one of BELL_DEATHS somebody may have
- * died. */
-#define BELL_DEATHS (OS_BELL_LEFT | OS_BELL_ALARM)
+ * died, or the channel may be durable no more. */
+#define BELL_DEATHS (OS_BELL_LEFT | OS_BELL_ALARM | OS_BELL_DEAF | OS_BELL_CHANGED)
 unsigned bell_take(struct bell *bell);
 
 /* Nothing was found, and one waits for that. True: look once more, since what came may have come before

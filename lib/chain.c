@@ -170,9 +170,9 @@ static int try_ring(const struct chain *chain, unsigned number, uint64_t cells)
     return may_be_next(chain, number, cells) ? commit(chain, number) : -ENOSPC;
 }
 
-/* The next larger one that is large enough, and free: a larger one than the last may be in the chain, which was
- * to shrink, or for which there was no memory. Else, where there is little memory or address space
- * left, the largest that can be had. */
+/* The next larger one that is large enough and not in the chain, where the last need not be the largest: smaller
+ * ones come behind larger ones when it shrinks, and when there is little memory. Else, where there is little memory
+ * or address space left, the largest that can be had. */
 static int find_ring(const struct chain *chain, unsigned last, uint64_t cells,
                      int (*map)(void *, unsigned), void *context, unsigned *found)
 {

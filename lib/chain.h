@@ -5,7 +5,7 @@
  *      oldest --next--> ... --next--> newest
  *      (the head is here)             (claims are made here)
  *
- * A sender that finds the newest ring full appends another, of twice the size: it commits memory,
+ * A sender that finds the newest ring full appends another, the next larger one: it commits memory,
  * closes the ring, and links the next. The receiver that comes to the end of a closed ring gives its
  * memory back and goes on to the next. There is one place for each size, and the rings of a chain
  * have different sizes. A ring that is in no chain is closed and has no memory.

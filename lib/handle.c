@@ -116,14 +116,28 @@ void handle_close_descriptor(struct handle *handle)
     free(bell);
 }
 
+/* Is somebody on the other side dying, as far as is known? */
+static bool is_told_of_deaths(const struct handle *handle)
+{
+    struct os_futex unused[OS_FUTEX_MOST];
+    unsigned died;
+    enum owner_kind others = handle->kind == OWNER_SENDER ? OWNER_RECEIVER : OWNER_SENDER;
+    registry_watch(&handle->segment->registry, others, unused, OS_FUTEX_MOST, &died);
+    return died > 0;
+}
+
 bool handle_settle(struct handle *handle, struct condvar *condvar)
 {
     const struct registry *registry = &handle->segment->registry;
     unsigned news = 0;
+    bool fresh = handle->bell->fresh;
     if (!registry_has_descriptor(registry))
         return false; /* nor is the bell ours any more */
     bool again = bell_settle(handle->bell, registry, condvar, &news);
     if (news & BELL_DEATHS)
         handle->looked = 0;
+    /* Whoever told that before it listened may still seem alive when one looks now. */
+    if (fresh && is_told_of_deaths(handle))
+        bell_look_again(handle->bell);
     return again;
 }

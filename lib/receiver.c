@@ -388,8 +388,9 @@ mpsc_status mpsc_receiver_fd(mpsc_receiver *rx, int *fd)
 {
     if (!rx || !fd)
         return MPSC_INVALID;
-    /* Or inherited, or what was to be looked at could not be. */
-    bool first = !rx->handle.bell || !rx->seated || rx->handle.bell->fresh;
+    /* Or inherited, or asked for before when one could not look. */
+    bool first =
+        !rx->handle.bell || !rx->seated || (rx->handle.bell->fresh && !rx->handle.bell->raised);
     int descriptor = -1;
     mpsc_status status = handle_usable(&rx->handle);
     if (!status)

@@ -262,7 +262,8 @@ static mpsc_status settle(mpsc_sender *tx, mpsc_status status, struct claim *cla
             return found;
         }
     }
-    if (bias_is_revoked(tx->ring.words)) /* the next claim ends that */
+    /* The next claim ends that; and of a full ring one hears. */
+    if (ring_room(&tx->ring, claim->cells) && bias_is_revoked(tx->ring.words))
         bell_look_again(tx->handle.bell);
     return status;
 }

@@ -362,16 +362,16 @@ begun
 sender=$last
 exec 4>"$tmp/fifo"
 cat "$tmp/five" >&4
-$cat --receive "$name" >"$tmp/received" 2>"$tmp/err1" 4>&- &
+$cat --receive "$name" >"$tmp/first" 2>"$tmp/err1" 4>&- &
 begun
 first=$last
-until_so "the first receiver has all that was sent" lines_are "$tmp/received" 5
+until_so "the first has the name" figure_is 'receiver pid' "$first"
+until_so "and all that was sent" lines_are "$tmp/first" 5
 remove
 $cat --receive "$name" --linger 0 >"$tmp/second" 2>"$tmp/err1" 4>&- &
 begun
 second=$last
-is_received_by() { $inspect show "$name" 2>/dev/null | grep -q -w "$1"; }
-until_so "the second has the name" is_received_by "$second"
+until_so "the second has the name" figure_is 'receiver pid' "$second"
 exec 4>&-
 end_of "$sender"
 end_of "$first"

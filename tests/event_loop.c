@@ -564,15 +564,22 @@ static void what_comes_while_one_looks_is_told(enum mode mode)
 }
 
 /* ------------------------------------------------------------------ a death that is slow */
+/* The word in which the kernel tells of a member's death. */
+static atomic_uint *news_of(const struct member *member)
+{
+    const struct registry *registry = &member->registry;
+    size_t end = ((size_t)registry->slot + 1) * registry->page_size;
+    return (atomic_uint *)(void *)(registry->news + end - OS_NEWS_SIZE);
+}
 
 /* The kernel tells of the end of a mapping before its locks end. Here that takes long: a member whose lock
  * is let go later, of which the kernel says nothing. */
-static void a_slow_death_is_found_out(void)
+static void dies_slowly(bool heard)
 {
     struct ends e = ends_open(sizeof(int), 4);
     const struct segment *segment = ((const struct handle *)e.rx)->segment;
     struct member member = {.registry = segment->registry};
-    int fd = rx_fd(e.rx), value, locked, slot = member_claim(segment, &locked);
+    int fd = heard ? rx_fd(e.rx) : -1, value, locked, slot = member_claim(segment, &locked);
     assert_in_range(slot, 0, MPSC_MAX_PROCESSES - 1);
     member.registry.slot = (unsigned)slot;
     member.registry.generation = registry_new_generation(&member.registry);
@@ -580,8 +587,13 @@ static void a_slow_death_is_found_out(void)
     (void)member_add(&member, OWNER_SENDER);
     mpsc_sender_close(e.tx);
     assert_status(try_int(e.rx, &value), MPSC_EMPTY);
-    os_close(os_shm_reopen(segment->fd)); /* the news */
-    wait_readable(fd);
+    if (heard) {
+        os_close(os_shm_reopen(segment->fd)); /* the news */
+        wait_readable(fd);
+    } else {
+        atomic_store(news_of(&member), OS_NEWS_DIED);
+        fd = rx_fd(e.rx);
+    }
     assert_status(try_int(e.rx, &value), MPSC_EMPTY); /* it lives, as far as one can see */
     struct flock unlock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
     unlock.l_start = (off_t)(LOCK_PROCESS + member.registry.slot);
@@ -590,6 +602,16 @@ static void a_slow_death_is_found_out(void)
     assert_status(poll_int(e.rx, fd, &value), MPSC_DISCONNECTED);
     os_close(locked);
     mpsc_receiver_close(e.rx);
+}
+
+static void a_slow_death_is_found_out(void)
+{
+    dies_slowly(true);
+}
+
+static void a_slow_death_that_began_before_is_too(void)
+{
+    dies_slowly(false);
 }
 
 /* ------------------------------------------------------------------ names and memory */
@@ -1056,6 +1078,7 @@ int main(void)
         TEST_PROCESSES(stopped_at_any_instruction_it_hides_nobody),
         TEST_PROCESSES(what_comes_while_one_looks_is_told),
         TEST(a_slow_death_is_found_out),
+        TEST(a_slow_death_that_began_before_is_too),
         TEST_BOTH(a_name_that_goes_takes_nothing_along),
         TEST_PROCESSES(a_durable_name_that_goes_is_readable),
         TEST_PROCESSES(a_creator_that_goes_takes_nothing_along),

@@ -106,7 +106,6 @@ static void an_idle_channel_becomes_small(void)
 
 /* ------------------------------------------------------------------ long messages */
 
-/* Each longer than all rings there are so far. */
 static void send_large(mpsc_sender *tx, uint64_t number)
 {
     uint64_t message[LARGE / sizeof number] = {number};
@@ -144,6 +143,7 @@ static void it_grows_while_it_shrinks(void)
     mpsc_receiver_close(rx);
 }
 
+/* Each longer than all rings there are so far. */
 static void a_message_may_be_larger_than_the_channel_is(void)
 {
     const char *name = channel_name();

@@ -141,7 +141,7 @@ static bool has_ended(struct peek *peek)
 {
     mpsc_stats stats;
     mpsc_status status = look_again(peek->view, &stats);
-    peek->damaged = status == MPSC_CORRUPT;
+    peek->damaged = status == MPSC_CORRUPT || status == MPSC_MISMATCH;
     return peek->damaged || (!status && stats.processes == 0 && !stats.durable);
 }
 
@@ -162,13 +162,13 @@ static bool is_done(const struct peek *peek)
 
 static int damaged(const char *what)
 {
-    complain("%s is damaged here; mpsc-inspect check tells more", what);
+    complain("%s; mpsc-inspect check tells more", what);
     return NOT_SOUND;
 }
 
 static int end(const struct peek *peek)
 {
-    return peek->damaged ? damaged("the channel") : FINE;
+    return peek->damaged ? damaged("the channel is damaged") : FINE;
 }
 
 static int peek_all(struct peek *peek)
@@ -199,7 +199,7 @@ static int peek_all(struct peek *peek)
                 return end(peek);
             break;
         default:
-            return damaged("what is queued");
+            return damaged("what is queued is damaged here");
         }
     }
     return FINE;

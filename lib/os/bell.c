@@ -147,9 +147,10 @@ static unsigned news_of(uint32_t event)
 {
     if (event & IN_Q_OVERFLOW) /* those that were lost may have been of any kind */
         return OS_BELL_RANG | OS_BELL_LEFT | OS_BELL_DEAF;
-    /* It has lost a name: the last one, and with it our watch, or what it was durable by. */
-    if (event & (IN_IGNORED | IN_ATTRIB))
+    if (event & IN_IGNORED)
         return OS_BELL_DEAF;
+    if (event & IN_ATTRIB)
+        return OS_BELL_CHANGED;
     return event & IN_CLOSE_WRITE ? OS_BELL_LEFT : OS_BELL_RANG;
 }
 

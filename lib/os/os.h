@@ -128,6 +128,7 @@ struct os_bell {
 #define OS_BELL_ALARM 4u /* the alarm's time has come */
 #define OS_BELL_DEAF                                                                               \
     8u /* it listens no more to an object: listen anew. A name of that was removed */
+#define OS_BELL_CHANGED 16u /* an object has lost a name, perhaps what it was durable by; or its mode changed */
 
 int os_bell_open(struct os_bell *bell);
 void os_bell_close(struct os_bell *bell);
