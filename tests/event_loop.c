@@ -564,6 +564,7 @@ static void what_comes_while_one_looks_is_told(enum mode mode)
 }
 
 /* ------------------------------------------------------------------ a death that is slow */
+
 /* The word in which the kernel tells of a member's death. */
 static atomic_uint *news_of(const struct member *member)
 {
