@@ -5,6 +5,8 @@
 #include "attachment.h"
 #include "view.h"
 
+#include <signal.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 static bool has(const struct run *run, enum trait trait)
@@ -17,6 +19,38 @@ static const struct segment *segment_of(const struct run *run)
     if (run->tx)
         return ((const struct handle *)run->tx)->segment;
     return run->rx ? ((const struct handle *)run->rx)->segment : NULL;
+}
+
+/* ------------------------------------------------------------------ the dead */
+
+static bool is_victim(const struct run *run, const struct process *process)
+{
+    uint32_t pid = atomic_load(&process->pid);
+    return atomic_load(&process->life) != 0 &&
+           (pid == (uint32_t)run->stepper[0].pid ||
+            (run->victims == 2 && pid == (uint32_t)run->stepper[1].pid));
+}
+
+static bool is_locked(const struct run *run, const struct registry *registry)
+{
+    for (unsigned i = 0; i < registry_process_high(registry); i++)
+        if (is_victim(run, &registry->processes[i]) &&
+            os_lock_held(registry->fd, LOCK_PROCESS + i) == 1)
+            return true;
+    return false;
+}
+
+/* Whoever reads /proc/PID/maps of a process that is killed keeps its memory, and so its locks, until he is
+ * through: mpsc-inspect does, in the tests that run beside this one. */
+static void wait_for_their_locks(const struct run *run)
+{
+    struct view view;
+    uint64_t end = now_ns() + SECONDS;
+    if (view_open(run->name, &view))
+        return;
+    while (is_locked(run, &view.segment.registry) && now_ns() < end)
+        sched_yield();
+    view_close(&view);
 }
 
 /* ------------------------------------------------------------------ the supervisor's handles */
@@ -254,6 +288,15 @@ static void others_go_on(struct run *run, bool linked)
     ledger_end(&run->ledger);
 }
 
+static void tell_processes(const struct registry *registry)
+{
+    for (unsigned i = 0; i < registry_process_high(registry); i++)
+        if (atomic_load(&registry->processes[i].life) != 0)
+            fprintf(
+                stderr, "slot %u: process %u, %s\n", i, atomic_load(&registry->processes[i].pid),
+                kill((pid_t)atomic_load(&registry->processes[i].pid), 0) == 0 ? "there" : "gone");
+}
+
 /* Whoever opens reaps: nothing of the dead is left, and the living are counted. */
 static void tables_are_clean(const struct run *run)
 {
@@ -274,6 +317,8 @@ static void tables_are_clean(const struct run *run)
         if (kind == OWNER_NONE && i < 60 && atomic_load(&endpoint->intent.cells) != 0)
             assert_true(atomic_load(&endpoint->intent.position) == INTENT_NONE);
     }
+    if (processes != 1u + (run->helper->tx || run->helper->rx))
+        tell_processes(registry);
     assert_int_equal(processes, 1 + (run->helper->tx || run->helper->rx));
     assert_int_equal(senders, 1 + run->helper->tx);
     assert_int_equal(receivers, 1);
@@ -343,6 +388,8 @@ static void starts_afresh(struct run *run)
 void survivors_check(struct run *run)
 {
     const struct scenario *scenario = run->scenario;
+    stage("the victims' locks");
+    wait_for_their_locks(run);
     stage("the segment");
     check_segment(run);
     uint64_t queued = UINT64_MAX;
