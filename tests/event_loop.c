@@ -565,14 +565,6 @@ static void what_comes_while_one_looks_is_told(enum mode mode)
 
 /* ------------------------------------------------------------------ a death that is slow */
 
-/* The word in which the kernel tells of a member's death. */
-static atomic_uint *news_of(const struct member *member)
-{
-    const struct registry *registry = &member->registry;
-    size_t end = ((size_t)registry->slot + 1) * registry->page_size;
-    return (atomic_uint *)(void *)(registry->news + end - OS_NEWS_SIZE);
-}
-
 /* The kernel tells of the end of a mapping before its locks end. Here that takes long: a member whose lock
  * is let go later, of which the kernel says nothing. */
 static void dies_slowly(bool heard)
@@ -592,7 +584,7 @@ static void dies_slowly(bool heard)
         os_close(os_shm_reopen(segment->fd)); /* the news */
         wait_readable(fd);
     } else {
-        atomic_store(news_of(&member), OS_NEWS_DIED);
+        atomic_store(news_of(segment, member.registry.slot), OS_NEWS_DIED);
         fd = rx_fd(e.rx);
     }
     assert_status(try_int(e.rx, &value), MPSC_EMPTY); /* it lives, as far as one can see */

@@ -76,6 +76,12 @@ static inline unsigned member_add(const struct member *member, enum owner_kind k
     return (unsigned)index;
 }
 
+/* The word in which the kernel tells of the death of a slot's process. */
+static inline atomic_uint *news_of(const struct segment *segment, unsigned slot)
+{
+    uint64_t end = registry_news_offset(&segment->registry, slot + 1);
+    return map_at(&segment->tables, end - OS_NEWS_SIZE, sizeof(atomic_uint));
+}
 static inline uint64_t owner_of(const struct member *member, enum owner_kind kind)
 {
     return owner_word(kind, member->registry.slot, member->registry.generation);

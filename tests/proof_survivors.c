@@ -290,11 +290,13 @@ static void others_go_on(struct run *run, bool linked)
 
 static void tell_processes(const struct registry *registry)
 {
-    for (unsigned i = 0; i < registry_process_high(registry); i++)
-        if (atomic_load(&registry->processes[i].life) != 0)
-            fprintf(
-                stderr, "slot %u: process %u, %s\n", i, atomic_load(&registry->processes[i].pid),
-                kill((pid_t)atomic_load(&registry->processes[i].pid), 0) == 0 ? "there" : "gone");
+    for (unsigned i = 0; i < registry_process_high(registry); i++) {
+        const struct process *process = &registry->processes[i];
+        uint32_t pid = atomic_load(&process->pid);
+        if (atomic_load(&process->life) != 0)
+            fprintf(stderr, "slot %u: process %u, %s\n", i, pid,
+                    kill((pid_t)pid, 0) == 0 ? "there" : "gone");
+    }
 }
 
 /* Whoever opens reaps: nothing of the dead is left, and the living are counted. */

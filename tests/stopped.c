@@ -654,9 +654,10 @@ static int opens_beside_an_exit(void *argument)
     return 0;
 }
 
-/* Has the only handle of a channel, and a thread that waits in an open of ours. */
+/* The name of another channel. */
 static const char *alone;
 
+/* Has the only handle of that one, and a thread that waits in an open of ours. */
 static int exits_beside_an_open(void)
 {
     mpsc_sender *only = open_tx(alone, sizeof(int), BOUND);

@@ -204,12 +204,6 @@ static void another_thread_of_the_same_id_may_end_it(void)
 
 /* ------------------------------------------------------------------ who watches */
 
-static atomic_uint *news_of(const struct segment *segment, unsigned slot)
-{
-    uint64_t end = registry_news_offset(&segment->registry, slot + 1);
-    return map_at(&segment->tables, end - OS_NEWS_SIZE, sizeof(atomic_uint));
-}
-
 static void the_words_of_the_others_are_watched(void)
 {
     enum { MEMBERS = 5 };
