@@ -24,6 +24,26 @@ inode_of() {
     [ -z "$descriptor" ] || stat -L -c %i "$descriptor"
 }
 
+# Has a file open half the time.
+come_and_go() {
+    while :; do
+        { : "$(:)"; } 3<"$1"
+        : "$(:)"
+    done
+}
+
+# many_times N COMMAND CONDITION...: so each time.
+many_times() {
+    left=$1
+    command=$2
+    shift 2
+    while [ "$left" -gt 0 ]; do
+        left=$((left - 1))
+        # shellcheck disable=SC2086
+        run $command && "$@" || return 1
+    done
+}
+
 start_peer 1 - 8
 # shellcheck disable=SC2154
 inode=$(inode_of "$peer1")
@@ -95,8 +115,8 @@ kill $watcher
 ask 3 closefrom
 mapped=
 for file in /proc/"$peer3"/map_files/*; do
-    if [ -e "$file" ]; then
-        mapped=yes
+    if [ -e "$file" ] && [ "$(stat -L -c %i "$file")" = "$inode" ]; then
+        mapped=$file
     fi
 done
 if [ -n "$mapped" ]; then
@@ -104,6 +124,14 @@ if [ -n "$mapped" ]; then
     check "one that is only mapped is listed" says "^private/$inode  *bounded"
     run show "private/$inode"
     check "and shown" says "^sender  *$peer3  *inspect_peer"
+    # Whoever has it as a descriptor is found before, and may end before one looks.
+    come_and_go "$mapped" &
+    passers=$!
+    started="$started $passers"
+    check "others that come and go do not hide it" many_times 20 list says "^private/$inode "
+    check "from whoever asks for it neither" \
+        many_times 20 "show private/$inode" says "^sender  *$peer3  *inspect_peer"
+    kill $passers
 fi
 
 # ---- One that is damaged: nothing in the folder is to be removed

@@ -3,7 +3,6 @@
 #include "text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +23,6 @@ static enum channel_state not_opened(struct channel *channel)
 {
     switch (errno) {
     case ENOENT:
-    case ESRCH: /* below /proc, of a process that is ending */
         return CHANNEL_NONE;
     case EACCES:
     case EPERM:
@@ -54,30 +52,25 @@ static void call(struct channel *channel, const struct stat *file, int fd)
     place_call(kind, file->st_dev, file->st_ino, channel->name, sizeof channel->name);
 }
 
-/* Is this file another than was to be found there? One that has its name in the folder is found by it. */
-static bool is_another(const struct place *place, const struct stat *file)
+/* One that has its name in the folder is found by it. */
+static bool is_found_by_name(const struct place *place, const struct stat *file)
 {
     struct stat folder;
-    if (place->named)
-        return false;
-    return file->st_dev != place->device || file->st_ino != place->inode ||
-           (file->st_nlink > 0 && stat(CHANNEL_FOLDER, &folder) == 0 &&
-            folder.st_dev == file->st_dev);
+    return !place->named && file->st_nlink > 0 && stat(CHANNEL_FOLDER, &folder) == 0 &&
+           folder.st_dev == file->st_dev;
 }
 
 /* A descriptor of what is at least the beginning of a channel, if this is CHANNEL_OK. */
-static enum channel_state open_file(const struct place *place, struct channel *channel, int *fd)
+static enum channel_state open_file(struct place *place, struct channel *channel, int *fd)
 {
-    /* Whatever lies there, a fifo for one, we do not wait for it. */
-    int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (place->named ? O_NOFOLLOW : 0);
-    *fd = open(place->path, flags);
+    *fd = place_open(place);
     if (*fd < 0)
         return not_opened(channel);
     struct stat file;
     enum channel_state state = CHANNEL_OK;
     if (fstat(*fd, &file) != 0)
         state = failed(channel, MPSC_OS);
-    else if (is_another(place, &file))
+    else if (is_found_by_name(place, &file))
         state = CHANNEL_NONE;
     else if (!S_ISREG(file.st_mode) || !has_magic(*fd))
         state = CHANNEL_OTHER;
@@ -129,7 +122,7 @@ static void copy(struct channel *channel, const struct view *view)
         channel->state = channel->stats.durable ? CHANNEL_IDLE : CHANNEL_ORPHANED;
 }
 
-bool channel_view(const struct place *place, struct channel *channel, struct view *view)
+bool channel_view(struct place *place, struct channel *channel, struct view *view)
 {
     int fd;
     *channel = (struct channel){.sent_rate = -1, .received_rate = -1};
@@ -150,7 +143,7 @@ bool channel_view(const struct place *place, struct channel *channel, struct vie
     return !status;
 }
 
-void channel_look(const struct place *place, struct channel *channel)
+void channel_look(struct place *place, struct channel *channel)
 {
     struct view view;
     if (channel_view(place, channel, &view))

@@ -44,9 +44,9 @@ struct channel {
 };
 
 /* Never waits; a damaged or truncated segment is a state. */
-void channel_look(const struct place *place, struct channel *channel);
+void channel_look(struct place *place, struct channel *channel);
 /* The same, and the view it was copied from stays open. False: there is none. */
-bool channel_view(const struct place *place, struct channel *channel, struct view *view);
+bool channel_view(struct place *place, struct channel *channel, struct view *view);
 void channel_free(struct channel *channel);
 /* Are its figures known? */
 bool channel_is_open(const struct channel *channel);

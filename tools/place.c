@@ -8,12 +8,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 /* ---- what one without a name is called */
 
@@ -65,18 +67,60 @@ const char *place_name(const char *name)
 
 /* ---- one */
 
+static int open_path(const struct place *place, const char *path)
+{
+    /* Whatever lies there, a fifo for one, we do not wait for it. */
+    int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (place->named ? O_NOFOLLOW : 0);
+    int fd = open(path, flags);
+    struct stat file;
+    if (fd < 0 || place->named)
+        return fd;
+    if (fstat(fd, &file) == 0 && file.st_dev == place->device && file.st_ino == place->inode)
+        return fd;
+    close(fd);
+    errno = ENOENT;
+    return -1;
+}
+
+/* ESRCH: of a process that is ending. */
+static bool means_gone(int error)
+{
+    return error == ENOENT || error == ESRCH;
+}
+
 struct wanted {
     struct place *place;
-    bool found;
+    int fd, error;
 };
 
-static void compare_with(const char *path, uint64_t device, uint64_t inode, void *context)
+/* Opened at once: whoever has it, another mpsc-inspect for one, may not have it long. */
+static void open_wanted(const char *path, uint64_t device, uint64_t inode, void *context)
 {
     struct wanted *wanted = context;
-    if (wanted->found || device != wanted->place->device || inode != wanted->place->inode)
+    struct place *place = wanted->place;
+    if (wanted->fd >= 0 || device != place->device || inode != place->inode)
         return;
-    wanted->found = true;
-    snprintf(wanted->place->path, sizeof wanted->place->path, "%s", path);
+    wanted->fd = open_path(place, path);
+    if (wanted->fd < 0 && means_gone(errno))
+        return;
+    wanted->error = errno;
+    snprintf(place->path, sizeof place->path, "%s", path);
+}
+
+static int search(struct place *place)
+{
+    struct wanted wanted = {place, -1, ENOENT};
+    process_entries("fd", open_wanted, &wanted);
+    if (wanted.fd < 0)
+        maps_files(open_wanted, &wanted);
+    errno = wanted.error;
+    return wanted.fd;
+}
+
+int place_open(struct place *place)
+{
+    int fd = open_path(place, place->path);
+    return fd < 0 && !place->named && means_gone(errno) ? search(place) : fd;
 }
 
 bool place_find(const char *name, struct place *place)
@@ -86,12 +130,11 @@ bool place_find(const char *name, struct place *place)
         snprintf(place->path, sizeof place->path, "%s/%s", CHANNEL_FOLDER, name);
         return true;
     }
-    struct wanted wanted = {.place = place};
     place->named = false;
-    process_entries("fd", compare_with, &wanted);
-    if (!wanted.found)
-        maps_files(compare_with, &wanted);
-    return wanted.found;
+    int fd = search(place);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 || errno != ENOENT;
 }
 
 /* ---- all */

@@ -23,7 +23,7 @@
 enum { PLACE_PATH_SIZE = sizeof CHANNEL_FOLDER + 1 + MPSC_MAX_NAME };
 
 struct place {
-    char path[PLACE_PATH_SIZE]; /* opens it */
+    char path[PLACE_PATH_SIZE]; /* leads to it */
     bool named;                 /* in CHANNEL_FOLDER */
     uint64_t device, inode;     /* of one that is not */
 };
@@ -32,6 +32,9 @@ struct place {
 const char *place_name(const char *name);
 /* By name, or by what place_call calls it. False: it is in no process that can be seen. */
 bool place_find(const char *name, struct place *place);
+/* A descriptor of it, or -1 and errno. Of one without a name `place` moves to another process, where the
+ * one that it was found in has it no more. */
+int place_open(struct place *place);
 /* What one without a name is called. */
 void place_call(const char *kind, uint64_t device, uint64_t inode, char *name, size_t size);
 

@@ -280,7 +280,7 @@ void show_print(struct channel *channel, FILE *out)
     print_endpoints(channel, out);
 }
 
-bool show_look(const struct place *place, uint64_t nanoseconds, struct channel *channel)
+bool show_look(struct place *place, uint64_t nanoseconds, struct channel *channel)
 {
     struct channel before = {.state = CHANNEL_NONE};
     if (nanoseconds > 0) {

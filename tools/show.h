@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 /* Looks twice, so long apart, to see what moves; 0: once. False: its figures are not known. */
-bool show_look(const struct place *place, uint64_t nanoseconds, struct channel *channel);
+bool show_look(struct place *place, uint64_t nanoseconds, struct channel *channel);
 void show_print(struct channel *channel, FILE *out);
 
 #endif

@@ -72,9 +72,6 @@ static bool look(struct watch *watch)
     } else {
         now.channels = text_room(1, sizeof *now.channels);
         now.count = 1;
-        /* Who had it open first may have left it to others. */
-        if (!watch->place.named)
-            place_find(watch->arguments->operands[0], &watch->place);
         channel_look(&watch->place, now.channels);
     }
     census_compare(&watch->census, &now);
