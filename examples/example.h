@@ -6,6 +6,10 @@
 #ifndef EXAMPLE_H
 #define EXAMPLE_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* program_invocation_short_name */
+#endif
+
 #include <errno.h>
 #include <getopt.h>
 #include <mpsc.h>

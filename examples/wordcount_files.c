@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Walks a tree with nftw and cuts files into words. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* nftw */
+#endif
+
 #include "wordcount_files.h"
 
 #include <errno.h>

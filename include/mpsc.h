@@ -62,7 +62,8 @@
  * Conventions. Every call that can fail returns an mpsc_status, or stores one. Out-parameters are
  * untouched on failure, but for `length` under MPSC_TOO_BIG. Lengths and sizes are in bytes, times
  * in nanoseconds of the monotonic clock; MPSC_FOREVER never times out, and no time-out comes early.
- * A NULL handle, name or out-parameter is MPSC_INVALID unless its call allows it. Where several
+ * A NULL handle, name or out-parameter is MPSC_INVALID unless its call allows it. In a forked child each
+ * call may also say why that has no part in the channel: see above. Where several
  * statuses are true, DISCONNECTED goes before FULL and EMPTY, but never before a queued message.
  */
 #ifndef MPSC_H
@@ -180,10 +181,10 @@ typedef struct mpsc_options {
  * It starts with a page, grows as messages queue up, and gives the memory back as they are taken. It
  * ends at a full /dev/shm (or at `max_bytes`, where options say one): sends past that are
  * MPSC_NO_SPACE, what is queued stays good, and sends work again when there is room. A message has at
- * most 4 GiB - 1 bytes. Sending waits for no receiver, and where the channel must grow for whoever opens,
- * clones, closes or forks, or makes it grow, at that moment. But for the try calls, a sender that is far
- * ahead of the receiver yields its processor now and then (sched_yield; under a real-time policy to its
- * equals).
+ * most 4 GiB - 1 bytes. Sending never waits for the receiver. Where the channel must grow, it waits for
+ * whoever is just then opening, cloning, closing, forking, or making it grow. But for the try calls, a sender
+ * that is far ahead of the receiver yields its processor now and then (sched_yield; under a real-time policy
+ * to its equals).
  *
  * INVALID: a zero size. NO_SPACE: /dev/shm is full. LIMIT: no descriptor left, or too large, perhaps
  * for this process' limit on the size of files only. DENIED:
@@ -224,8 +225,8 @@ MPSC_MUST_USE mpsc_status mpsc_sync_channel(size_t message_size, size_t bound, m
  * the same `destroy` and `context` or none (MPSC_MISMATCH); others are MPSC_DENIED. A forked child has no
  * part in it (MPSC_DENIED), and destroys nothing. It cannot be durable.
  *
- * INVALID: options that say what a private channel is not: durable, exclusive, any_owner, create 0.
- * Others as mpsc_channel.
+ * INVALID: NULL for the options, a value as for mpsc_open_sender, or what a private channel is not: durable,
+ * exclusive, any_owner, create 0. A message size of 0 is the default. Others as mpsc_channel.
  */
 MPSC_MUST_USE mpsc_status mpsc_channel_with(const mpsc_options *options, mpsc_sender **tx,
                                             mpsc_receiver **rx);
@@ -241,8 +242,9 @@ MPSC_MUST_USE mpsc_status mpsc_channel_with(const mpsc_options *options, mpsc_se
  *
  * INVALID: the name, or an option's value, such as permissions by which the owner cannot read and write
  * (0400), or an empty type name. NOT_FOUND (create 0), EXISTS (exclusive 1). MISMATCH: it
- * differs from the options. CORRUPT: not a channel, or damaged. DENIED: no permission, or the
- * segment is another user's (any_owner). BUSY: the seat is taken. NO_SPACE, NO_MEMORY, LIMIT, OS.
+ * differs from the options, its format from this library's, or its name from the one it was made under (a
+ * copy). CORRUPT: not a channel, or damaged. DENIED: no permission, the segment is another user's
+ * (any_owner), or /proc is not mounted. BUSY: the seat is taken. NO_SPACE, NO_MEMORY, LIMIT, OS.
  */
 MPSC_MUST_USE mpsc_status mpsc_open_sender(const char *name, const mpsc_options *options,
                                            mpsc_sender **tx);
@@ -285,8 +287,8 @@ void mpsc_receiver_close(mpsc_receiver *rx);
  * DISCONNECTED: no receiver is left; the message is still the caller's. TOO_BIG: it could never fit.
  * NO_SPACE: an unbounded channel is at its limit. INTERRUPTED. INVALID: this handle has a loan out.
  * DENIED: this process has no part in the channel. LIMIT: its parent found no room for it. CORRUPT:
- * the segment was damaged. Of an unbounded channel that must grow also NO_MEMORY and LIMIT: it would go
- * past this process' limit on address space, or on the size of files; and DENIED: the library's
+ * the segment was damaged. Of an unbounded channel that must grow also NO_MEMORY: it would go past this
+ * process' limit on address space; LIMIT: past that on the size of files; and DENIED: the library's
  * descriptor was closed.
  * mpsc_try_send says MPSC_FULL of an unbounded channel that must grow while somebody else changes who is in it,
  * or makes room, for more than 10 milliseconds, since it was stopped, say.
@@ -316,21 +318,21 @@ MPSC_MUST_USE mpsc_status mpsc_send_batch_timeout(mpsc_sender *tx, const struct 
 
 /*
  * Waits until all that this handle sent has been taken by the receiver: for a last word before exit.
- * DISCONNECTED: no receiver is left to take it. TIMEOUT, INTERRUPTED, DENIED, LIMIT, CORRUPT.
+ * DISCONNECTED: no receiver is left to take it. TIMEOUT, INTERRUPTED, DENIED, LIMIT.
  */
 MPSC_MUST_USE mpsc_status mpsc_flush(mpsc_sender *tx, uint64_t nanoseconds);
 
 /*
  * Moves a loan into the channel: what was written there is now a message of `length` bytes, at most
- * as many as were borrowed. The loan is moved away, whatever is returned; do not touch it again. In
+ * as many as the loan has. The loan is moved away, whatever is returned; do not touch it again. In
  * a rendezvous channel it waits until the receiver has taken it.
  *
  * INVALID: not this handle's loan (then nothing happens), or a longer `length` (then the loan is
- * given back unsent). INTERRUPTED: rendezvous only, nothing was sent. DISCONNECTED, CORRUPT.
+ * cancelled). INTERRUPTED: rendezvous only, nothing was sent. DISCONNECTED.
  */
 MPSC_MUST_USE mpsc_status mpsc_send_loan(mpsc_sender *tx, void *loan, size_t length);
 
-/* Gives a loan back unsent. INVALID: it is not this handle's. */
+/* Cancels a loan: nothing is sent. INVALID: it is not this handle's. */
 MPSC_MUST_USE mpsc_status mpsc_cancel_loan(mpsc_sender *tx, void *loan);
 
 /*
@@ -362,8 +364,9 @@ MPSC_MUST_USE void *mpsc_loan_timeout(mpsc_sender *tx, size_t length, uint64_t n
  *
  * DISCONNECTED: the queue is empty and no sender is left. TOO_BIG: the buffer is too small; the
  * message stays queued and `*length` says its size. INTERRUPTED. BUSY: another process receives.
- * INVALID: a peeked message is not released yet. DENIED, LIMIT, CORRUPT as for mpsc_send. NO_MEMORY: an
- * unbounded channel has grown past this process' limit on address space; what is queued stays.
+ * INVALID: a peeked message is not released yet. DENIED, LIMIT, CORRUPT as for mpsc_send. Of an
+ * unbounded channel that has grown also NO_MEMORY: past this process' limit on address space; and DENIED: the
+ * library's descriptor was closed; what is queued stays.
  */
 MPSC_MUST_USE mpsc_status mpsc_recv(mpsc_receiver *rx, void *buffer, size_t size, size_t *length);
 MPSC_MUST_USE mpsc_status mpsc_try_recv(mpsc_receiver *rx, void *buffer, size_t size,
@@ -380,14 +383,17 @@ MPSC_MUST_USE mpsc_status mpsc_recv_exact(mpsc_receiver *rx, void *buffer, size_
                                           uint64_t nanoseconds);
 
 /*
- * Takes several messages, each into a buffer of its own, whose `iov_len` becomes the message's length: those
- * that stand behind each other and fit, at least one. There may be more than were taken though there were
+ * Takes several messages, each into a buffer of its own, whose `iov_len` becomes the message's length: as
+ * many as stand in a row and fit, at least one (none if `count` is 0). There may be more than were taken though there were
  * buffers: until MPSC_EMPTY, ask again. Waits for the first like mpsc_recv, mpsc_try_recv,
  * mpsc_recv_timeout, and never for more.
  *
  * MPSC_OK: `*received` messages were taken. TOO_BIG: the first buffer is too small; the message stays
  * queued, and the buffer's `iov_len` says its size. Others as for mpsc_recv. All are acknowledged at once:
  * killed in the middle of it, the process leaves them queued, and they are delivered again.
+ *
+ * Set each `iov_len` to its buffer's size anew before every call: after MPSC_OK it is a message's length, and
+ * after MPSC_TOO_BIG more than the first buffer has.
  */
 MPSC_MUST_USE mpsc_status mpsc_recv_batch(mpsc_receiver *rx, struct iovec *buffers, size_t count,
                                           size_t *received);
@@ -456,7 +462,7 @@ MPSC_MUST_USE mpsc_status mpsc_select(mpsc_receiver *const *receivers, size_t co
  *
  * It may be readable with nothing there: now and then within some seconds after a process or a handle has come
  * or gone, when the channel has grown or shrunk, and when a message was taken by a blocking call or another
- * sender's descriptor was rung for. The receive then says MPSC_EMPTY. Senders make one system call for it when
+ * sender's descriptor was woken. The receive then says MPSC_EMPTY. Senders make one system call for it when
  * they find that the receiver was at MPSC_EMPTY, and none otherwise.
  *
  * The descriptor is the handle's: do not read or close it, and take it out of the loop before the handle is
@@ -474,7 +480,7 @@ MPSC_MUST_USE mpsc_status mpsc_receiver_fd(mpsc_receiver *rx, int *fd);
  * The same for a sender of a bounded channel: readable while there may be room, or no receiver is left.
  * Poll it for reading, and send with the try calls until one says MPSC_FULL; from then on it is not
  * readable until the receiver has taken something. INVALID: a rendezvous, or an unbounded channel, which
- * has always room. Others as for mpsc_receiver_fd.
+ * has always room. LIMIT, DENIED, NO_MEMORY and OS as for mpsc_receiver_fd.
  */
 MPSC_MUST_USE mpsc_status mpsc_sender_fd(mpsc_sender *tx, int *fd);
 
@@ -484,7 +490,7 @@ MPSC_MUST_USE mpsc_status mpsc_sender_fd(mpsc_sender *tx, int *fd);
  * those in the ring that is being received from. */
 size_t mpsc_len(const mpsc_receiver *rx);
 
-/* The bound, in messages; SIZE_MAX: unbounded. */
+/* The bound, in messages; SIZE_MAX: unbounded; 0: a rendezvous, or a NULL handle. */
 size_t mpsc_capacity(const mpsc_receiver *rx);
 
 /* A channel at one moment. While it is in use the figures may be a few messages apart. */
@@ -542,11 +548,13 @@ static inline int mpsc_next(mpsc_receiver *rx, void *buffer, size_t size)
 
 /*
  * Defines typed wrappers of the calls above: MPSC_DEFINE_CHANNEL(job, struct job) makes the types
- * job_sender and job_receiver and the functions job_channel, job_sync_channel, job_channel_with,
- * job_open_sender, job_open_receiver, job_receiver_fd, job_sender_fd, job_sender_clone, job_sender_close, job_receiver_close, job_send, job_try_send,
- * job_send_timeout, job_flush, job_loan, job_try_loan, job_loan_timeout, job_send_loan,
- * job_cancel_loan, job_recv, job_try_recv, job_recv_timeout, job_peek, job_try_peek,
- * job_peek_timeout, job_release, job_len, job_capacity and job_next.
+ * job_sender, job_receiver and job_message (struct job) and the functions job_options (yours, with the size
+ * and the type's name), job_channel, job_sync_channel, job_channel_with, job_open_sender, job_open_receiver,
+ * job_receiver_fd, job_sender_fd, job_sender_clone, job_sender_close, job_receiver_close, job_send,
+ * job_try_send, job_send_timeout, job_flush, job_loan, job_try_loan, job_loan_timeout, job_send_loan,
+ * job_cancel_loan, job_recv, job_try_recv, job_recv_timeout, job_peek, job_try_peek, job_peek_timeout,
+ * job_release, job_len, job_capacity and job_next. They take values, and no length: job_send(tx, value),
+ * job_recv(rx, &value), job_loan(tx, &status), job_send_loan(tx, loan), job_peek(rx, &status).
  *
  * A message is a value of the type. A wrong type does not compile; opening a segment of another type,
  * or of another size, is MPSC_MISMATCH, and so is receiving a message of another size, which stays

@@ -8,6 +8,7 @@
 //     std::thread producer([tx = std::move(tx)]() mutable { tx.send(42).expect(); });
 //     for (int value : rx) // until no sender is left
 //         std::cout << value << '\n';
+//     producer.join();
 //
 // A T crosses processes as its bytes, so it must be trivially copyable, and should hold no pointers. Objects
 // with an owner go between the threads of one process, as std::unique_ptr: see owned_channel.

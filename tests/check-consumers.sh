@@ -47,6 +47,14 @@ works() {
 quietly $CC $SANITIZER_FLAGS -o "$root/one_number" "$examples/one_number.c" $($PKG_CONFIG --cflags --libs mpsc)
 works pkg-config "$root/one_number"
 
+# Those that are installed, one by one. (uv_loop.c needs libuv.)
+for example in "$examples"/*.c; do
+    # shellcheck disable=SC2046
+    [ "$example" = "$examples/uv_loop.c" ] ||
+        quietly $CC $SANITIZER_FLAGS -fsyntax-only "$example" $($PKG_CONFIG --cflags mpsc)
+done
+echo "ok: each example by itself"
+
 left_out=
 if command -v cmake >/dev/null; then
     quietly cmake -S "$examples/cmake" -B "$root/cmake"

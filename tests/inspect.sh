@@ -25,7 +25,7 @@ for command in list show watch peek check gc metrics; do
     check "$command refuses an unknown option" ends 2 "mpsc-inspect $command --help"
 done
 run list --interval=soon
-check "an option's senseless value is told" ends 2 "'soon' makes no sense"
+check "an option's senseless value is told" ends 2 "takes seconds from 0.01 to 86400, not 'soon'"
 run --version
 check "--version tells a version" says '^mpsc-inspect .*[0-9][0-9]*\.[0-9]'
 check "--version is no error" status_is 0

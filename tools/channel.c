@@ -239,7 +239,8 @@ const char *channel_why(const struct channel *channel)
     case CHANNEL_DAMAGED:
         return channel->broken;
     case CHANNEL_FOREIGN:
-        return "it has another format than that of this version";
+        return "it has another format than that of this version: the mpsc-inspect of that one "
+               "looks at it, rm removes it";
     case CHANNEL_NONE:
         return "there is no channel of that name";
     case CHANNEL_OTHER:

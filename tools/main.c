@@ -25,9 +25,9 @@ static const struct command {
      "A line for each channel: those that have a name in " CHANNEL_FOLDER
      ", and those without one\n"
      "that a process has open: private/INODE, removed/INODE, elsewhere/DEVICE:INODE.\n"
-     "States: ok; stalled (somebody waits for who does nothing); idle (durable, and no process\n"
-     "has it open); orphaned (no process has it open: the next to open it starts afresh);\n"
-     "damaged; other version.\n"},
+     "States: ok; stalled (somebody waits for a process that does nothing); idle (durable, and\n"
+     "no process has it open); orphaned (no process has it open: the next to open it starts\n"
+     "afresh); damaged; other version; unknown (it could not be looked at).\n"},
     {"show", "NAME", 1, 1, "ji", show_command,
      "all about one: its figures, who has an end of it, who holds up others",
      "A pid is as its process sees itself. A command with a '?' may be that of another process.\n"},
@@ -52,17 +52,19 @@ enum { COMMANDS = sizeof commands / sizeof commands[0] };
 static const struct known_option {
     char letter;
     const char *word, *value, *does;
+    const char *takes; /* of one with a value */
 } known_options[] = {
-    {'j', "json", NULL, "print JSON"},
-    {'i', "interval", "SECONDS", "between two looks, from which rates follow"},
-    {'N', "names", NULL, "the names alone"},
-    {'o', "once", NULL, "one look, as plain text"},
-    {'n', "count", "N", "so many messages at most"},
-    {'f', "follow", NULL, "go on with what is sent, until the channel ends"},
-    {'x', "hex", NULL, "a hexdump of each"},
-    {'b', "bytes", "N", "of each message at most (4096)"},
-    {'d', "dry-run", NULL, "only say what would be removed"},
-    {'h', "help", NULL, "this text"},
+    {'j', "json", NULL, "print JSON", NULL},
+    {'i', "interval", "SECONDS", "between two looks, from which rates follow",
+     "seconds from 0.01 to 86400"},
+    {'N', "names", NULL, "the names alone", NULL},
+    {'o', "once", NULL, "one look, as plain text", NULL},
+    {'n', "count", "N", "so many messages at most", "a whole number"},
+    {'f', "follow", NULL, "go on with what is sent, until the channel ends", NULL},
+    {'x', "hex", NULL, "a hexdump of each", NULL},
+    {'b', "bytes", "N", "of each message at most (4096)", "bytes from 1 to 2147483647"},
+    {'d', "dry-run", NULL, "only say what would be removed", NULL},
+    {'h', "help", NULL, "this text", NULL},
 };
 
 enum { KNOWN_OPTIONS = sizeof known_options / sizeof known_options[0] };
@@ -88,8 +90,8 @@ static void print_help(void)
     puts(
         "\n  -h, --help     this text; after a command, the command's options\n"
         "  -V, --version  the version\n\n"
-        "Exit status: 0 it was done; 1 the channel is not there, or damaged; 2 wrong usage, or it\n"
-        "could not be done. mpsc-inspect(1) tells more.");
+        "Exit status: 0 it was done; 1 the channel is not there (of check and gc: 2), or damaged;\n"
+        "2 wrong usage, or it could not be done. mpsc-inspect(1) tells more.");
 }
 
 static void print_help_of(const struct command *command)
@@ -175,6 +177,14 @@ static bool set(struct arguments *arguments, int letter, const char *value)
     }
 }
 
+static const char *taken_by(int letter)
+{
+    size_t i = 0;
+    while (known_options[i].letter != letter)
+        i++;
+    return known_options[i].takes;
+}
+
 /* The options of a command, for getopt_long. */
 static void gather(const struct command *command, char *letters, struct option *words)
 {
@@ -212,7 +222,7 @@ static enum parsed parse(const struct command *command, int argc, char **argv,
         if (letter == '?')
             return MISUSED;
         if (!set(arguments, letter, optarg)) {
-            complain("%s: '%s' makes no sense for -%c", command->name, optarg, letter);
+            complain("%s: -%c takes %s, not '%s'", command->name, letter, taken_by(letter), optarg);
             return MISUSED;
         }
     }

@@ -22,7 +22,7 @@ struct peek {
     struct view_walk walk;
     unsigned char *buffer;
     uint64_t shown, unsent, lost;
-    bool damaged; /* since one began to follow */
+    bool ended, damaged; /* since one began to follow */
 };
 
 /* ---- one message */
@@ -145,13 +145,15 @@ static bool has_ended(struct peek *peek)
     return peek->damaged || (!status && stats.processes == 0 && !stats.durable);
 }
 
-/* Waits for what may come. False: nothing will. */
+/* Waits for what may come. False: nothing will. What came before the end is still to be seen. */
 static bool wait_for_more(struct peek *peek, unsigned *pauses)
 {
-    if (!peek->arguments->follow)
+    if (!peek->arguments->follow || peek->ended)
         return false;
     channel_pause(PAUSE);
-    return ++*pauses % PAUSES != 0 || !has_ended(peek);
+    if (++*pauses % PAUSES == 0)
+        peek->ended = has_ended(peek);
+    return true;
 }
 
 static bool is_done(const struct peek *peek)

@@ -177,10 +177,13 @@ bool report_names(const struct census *census)
 
 bool report_channel(struct channel *channel)
 {
-    json_t *object = channel_object(channel), *endpoints = sure(json_array());
-    for (size_t i = 0; i < channel->endpoint_count; i++)
-        append(endpoints, endpoint_object(channel, &channel->endpoints[i]));
-    put(object, "endpoints", endpoints);
+    json_t *object = channel_object(channel);
+    if (channel_is_open(channel)) {
+        json_t *endpoints = sure(json_array());
+        for (size_t i = 0; i < channel->endpoint_count; i++)
+            append(endpoints, endpoint_object(channel, &channel->endpoints[i]));
+        put(object, "endpoints", endpoints);
+    }
     return print(object, JSON_INDENT(2));
 }
 

@@ -230,6 +230,9 @@ static int as_text(struct watch *watch)
         if (fflush(stdout) != 0)
             return TROUBLE;
     } while (!watch->arguments->once);
+    const struct channel *named = watch->arguments->operands[0] ? watch->census.channels : NULL;
+    if (named && !channel_is_open(named))
+        return channel_refuse(named);
     return watch->census.trouble ? TROUBLE : FINE;
 }
 
