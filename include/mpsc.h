@@ -31,12 +31,16 @@
  *    POSIX has it.
  *  - A scoped channel (the default) ends with its last handle, and what is still queued ends with
  *    it. A sender that may be the last waits with mpsc_flush first, or the channel is durable.
+ *  - After setuid or chroot its name may stay, which this process may then not remove, or not find.
+ *  - A process that dumps core lives until the dump is written. One that locks its memory (mlockall) gives
+ *    memory to all of a segment that it maps: 5 MiB for each, and what the channel has ever grown to.
  *  - A loan that is not sent, and a peeked message that is not released, hold up all that is
  *    behind them. Keep them short.
  *  - INTERRUPTED is a status of every blocking call: a signal handler ran, nothing was done. Call
  *    again, or heed the signal. A handler that runs right before a call, or in its first
- *    microseconds, does not interrupt it, and a call looks up every 100 ms, at which one may be missed:
- *    who must not miss any gives the call a time-out.
+ *    microseconds, does not interrupt it, and a call looks up every 100 ms, at which one may be missed, as
+ *    between the parts of a batch and the two waits of a rendezvous: who must not miss any gives the call a
+ *    time-out.
  *  - A signal handler may use the try calls, and what ends their loans and peeks, on a handle that nothing
  *    else uses, and no other call. They may say MPSC_FULL though there is room where it interrupted the only
  *    other sender in the midst of a claim; or, of an unbounded channel that must grow, a call that opens,

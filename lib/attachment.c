@@ -212,11 +212,6 @@ static mpsc_status attachment_make(struct segment *segment, struct attachment **
 
 /* ---- handles; the control mutex is held */
 
-static mpsc_status handle_status(int error)
-{
-    return error == -EMFILE ? MPSC_LIMIT : segment_status(error);
-}
-
 static void handle_bind(struct handle *handle, struct attachment *attachment, unsigned index)
 {
     handle->attachment = attachment;
@@ -230,12 +225,12 @@ static mpsc_status handle_add(struct attachment *attachment, struct handle *hand
 {
     const struct registry *registry = &attachment->segment.registry;
     int index = registry_add(registry, handle->kind, registry->slot, registry->generation);
-    if (index == -EMFILE) {
+    if (index == -EMFILE || index == -ENOSPC) {
         registry_reap(registry); /* the dead may have left room */
         index = registry_add(registry, handle->kind, registry->slot, registry->generation);
     }
     if (index < 0)
-        return handle_status(index);
+        return segment_status(index);
     if (handle->kind == OWNER_RECEIVER) {
         handle->opened = seat_word(registry, (unsigned)index);
         if (seat_open(registry, handle->opened) == SEAT_BUSY) {
@@ -271,12 +266,11 @@ static bool everybody_exits(const struct registry *registry)
     return true;
 }
 
-/* Closes the channel if nobody is left in it. True: its name is to be removed. */
+/* Closes the channel if nobody is left in it: the dead were reaped. True: its name is to be removed. */
 static bool close_if_left(const struct segment *segment)
 {
     if (registry_is_durable(&segment->registry))
         return false;
-    registry_reap(&segment->registry);
     if (!registry_empty(&segment->registry) && !everybody_exits(&segment->registry))
         return false;
     atomic_store_explicit(&segment->header->state, SEGMENT_CLOSED, memory_order_relaxed);
@@ -310,6 +304,7 @@ static void leave(struct attachment *attachment)
     bool last = false;
     if (attachment->member && control_begin(attachment) == MPSC_OK) {
         registry_detach(&attachment->segment.registry, attachment->segment.registry.slot);
+        registry_reap(&attachment->segment.registry);
         last = close_if_left(&attachment->segment);
         control_end(attachment);
     }
@@ -501,7 +496,10 @@ mpsc_status attachment_open(const char *name, const mpsc_options *options, struc
 {
     int cancel = lock();
     mpsc_status status = ready ? OPEN_AGAIN : MPSC_NO_MEMORY;
-    while (status == OPEN_AGAIN) {
+    bool cleared = false;
+    /* Without room for one more slot: the first try has cleared away what the dead left. */
+    while (status == OPEN_AGAIN || (status == MPSC_NO_SPACE && !cleared)) {
+        cleared = status == MPSC_NO_SPACE;
         status = open_existing(name, options, handle);
         if (status == MPSC_NOT_FOUND && options->create)
             status = create_named(name, options, handle);
@@ -704,7 +702,7 @@ static mpsc_status child_endpoints(struct attachment *attachment)
     mpsc_status status = segment_status(registry_attach(registry, child->slot, child->generation));
     for (struct handle *h = attachment->handles; h && !status; h = h->next) {
         int index = h->status ? 0 : registry_add(registry, h->kind, child->slot, child->generation);
-        h->child_status = index < 0 ? handle_status(index) : h->status;
+        h->child_status = index < 0 ? segment_status(index) : h->status;
         h->child_index = index < 0 ? 0 : (unsigned)index;
     }
     return status;
@@ -774,7 +772,8 @@ static void child_adopt(struct attachment *attachment)
         begin_news(attachment);
     }
     for (struct handle *h = attachment->handles; h; h = h->next) {
-        h->status = status ? status : h->child_status;
+        if (!h->status)
+            h->status = status ? status : h->child_status;
         h->at_once = 0;
         if (h->status) {
             h->reset(h); /* closing it must not cancel the parent's loan */
@@ -806,8 +805,9 @@ static void fork_child(void)
     unlock(fork_cancel);
 }
 
-/* When the library is loaded, before there can be a thread that forks while another one opens. */
-__attribute__((constructor)) static void register_hooks(void)
+/* When the library is loaded, before there can be a thread that forks while another one opens. In a program
+ * that is linked statically, before the program's own constructors. */
+__attribute__((constructor(101))) static void register_hooks(void)
 {
     static const struct fork_hooks hooks = {fork_prepare, fork_parent, fork_child};
     ready = fork_register(&hooks);
@@ -828,7 +828,7 @@ static void remove_name_at_exit(const struct segment *segment)
  * Removes the names of channels that end with this process. The handles stay as they are, since other
  * threads may be using them until the very end: our locks say when that is.
  */
-__attribute__((destructor)) static void remove_names(void)
+__attribute__((destructor(101))) static void remove_names(void)
 {
     if (!fork_seen() || !lock_within(&mutex, PATIENCE_AT_END))
         return;

@@ -33,12 +33,17 @@ quietly $MAKE install DESTDIR="$root/to"
 cat >"$root/program.c" <<'END'
 #include <mpsc.h>
 #include <stdio.h>
+static mpsc_sender *tx;
+static mpsc_receiver *rx;
+static mpsc_status status;
+/* Before main, as static objects of C++ are made. */
+__attribute__((constructor)) static void begin(void)
+{
+    status = mpsc_sync_channel(sizeof(int), 1, &tx, &rx);
+}
 int main(void)
 {
-    mpsc_sender *tx;
-    mpsc_receiver *rx;
     int sent = 42, received = 0;
-    mpsc_status status = mpsc_sync_channel(sizeof sent, 1, &tx, &rx);
     if (status == MPSC_OK)
         status = mpsc_send(tx, &sent, sizeof sent);
     if (status == MPSC_OK)

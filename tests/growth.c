@@ -277,6 +277,34 @@ static void growth_races(enum mode mode)
     }
 }
 
+/* A core dump reads what is dumped, and so gives memory to what has none. */
+static void nothing_of_it_is_dumped(void)
+{
+    char line[512];
+    unsigned long begin, end;
+    unsigned mapped = 0;
+    bool ours = false;
+    mpsc_sender *tx;
+    mpsc_receiver *rx;
+    assert_status(mpsc_channel(SMALL, &tx, &rx), MPSC_OK);
+    for (uint64_t i = 0; i < 50000; i++)
+        send_number(tx, i);
+    FILE *maps = fopen("/proc/self/smaps", "re");
+    if (!maps)
+        harness_skip("/proc does not show what is mapped");
+    while (fgets(line, sizeof line, maps)) {
+        char access[5];
+        if (sscanf(line, "%lx-%lx %4s", &begin, &end, access) == 3)
+            ours = strstr(line, "/dev/shm/") && access[1] == 'w' && end - begin > 4096;
+        else if (ours && strncmp(line, "VmFlags:", 8) == 0 && ++mapped)
+            assert_non_null(strstr(line, " dd"));
+    }
+    fclose(maps);
+    assert_true(mapped > 4); /* the tables, and several rings */
+    mpsc_sender_close(tx);
+    mpsc_receiver_close(rx);
+}
+
 /* What was in several rings when everybody left a durable channel. */
 static void a_durable_channel_keeps_its_rings(void)
 {
@@ -338,6 +366,7 @@ int main(void)
         TEST(it_grows_while_it_shrinks),
         TEST(a_message_may_be_larger_than_the_channel_is),
         TEST_BOTH(growth_races),
+        TEST(nothing_of_it_is_dumped),
         TEST(a_durable_channel_keeps_its_rings),
         TEST(a_child_makes_it_grow),
     };

@@ -152,6 +152,14 @@ static void set_size(unsigned pages)
     assert_int_equal(mount(NULL, "/dev/shm", NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, options), 0);
 }
 
+/* As much as is used now, and so many pages more. */
+static void leave_pages(unsigned pages)
+{
+    struct statvfs file_system;
+    assert_int_equal(statvfs("/dev/shm", &file_system), 0);
+    set_size((unsigned)(file_system.f_blocks - file_system.f_bfree) + pages);
+}
+
 static void assert_nothing_used(void)
 {
     struct statvfs file_system;
@@ -449,6 +457,101 @@ static int fills_a_mebibyte(void *unused)
     return 0;
 }
 
+static void take_senders(const char *name, mpsc_status expected)
+{
+    mpsc_sender *tx, *clone;
+    mpsc_status status = mpsc_open_sender(name, NULL, &tx);
+    assert_status(status, MPSC_OK);
+    while (status == MPSC_OK)
+        status = mpsc_sender_clone(tx, &clone);
+    assert_status(status, expected);
+}
+
+/* When nobody opens the channel meanwhile, which would clear away what they left. */
+static void take_a_sender_of_the_dead(const struct ends *ends, mpsc_status refused)
+{
+    mpsc_sender *clone = NULL;
+    mpsc_status status;
+    /* Who looks at a process just when it dies keeps its memory, and with that its lock. */
+    const uint64_t end = now_ns() + 10 * SECONDS;
+    do
+        status = mpsc_sender_clone(ends->tx, &clone);
+    while (status == refused && now_ns() < end);
+    assert_status(status, MPSC_OK);
+    send_pattern(clone, 1);
+    expect_pattern(ends->rx, 1);
+    mpsc_sender_close(clone);
+}
+
+static int takes_all_the_room(void *argument)
+{
+    take_senders(((struct opener *)argument)->name, MPSC_NO_SPACE);
+    raise(SIGKILL);
+    return 0;
+}
+
+static int takes_the_room_of_the_dead(void *argument)
+{
+    const char *name = ((struct opener *)argument)->name;
+    if (!namespace_shm("size=16m"))
+        return NOT_PERMITTED;
+    struct ends ends = open_pair(name);
+    leave_pages(1); /* for another process */
+    assert_int_equal(worker_join(worker_start(PROCESSES, takes_all_the_room, argument)),
+                     128 + SIGKILL);
+    take_a_sender_of_the_dead(&ends, MPSC_NO_SPACE);
+    close_ends(&ends, name);
+    return 0;
+}
+
+static void the_dead_take_no_room_from_a_clone(void)
+{
+    namespace_run(takes_the_room_of_the_dead, opener_new());
+}
+
+struct turn {
+    struct opener *opener;
+    int number;
+};
+
+static int receives_and_dies(void *argument)
+{
+    const struct turn *turn = argument;
+    mpsc_receiver *rx;
+    step_wait(&turn->opener->step, turn->number);
+    assert_status(mpsc_open_receiver(turn->opener->name, NULL, &rx), MPSC_OK);
+    raise(SIGKILL);
+    return 0;
+}
+
+/* They are forked before there is a channel, and open it as strangers do. */
+static int opens_after_the_dead(void *argument)
+{
+    struct opener *opener = argument;
+    struct turn turns[] = {{opener, 1}, {opener, 2}};
+    worker receivers[2];
+    struct ends ends;
+    if (!namespace_shm("size=16m"))
+        return NOT_PERMITTED;
+    for (int i = 0; i < 2; i++)
+        receivers[i] = worker_start(PROCESSES, receives_and_dies, &turns[i]);
+    assert_status(open_durable(opener->name, &ends), MPSC_OK);
+    leave_pages(1); /* for one of them */
+    for (int i = 0; i < 2; i++) {
+        step_to(&opener->step, turns[i].number);
+        assert_int_equal(worker_join(receivers[i]), 128 + SIGKILL);
+        while (stats_of(opener->name).processes > 1)
+            sched_yield();
+    }
+    mpsc_sender_close(ends.tx);
+    return 0;
+}
+
+static void the_dead_take_no_room_from_whoever_opens(void)
+{
+    namespace_run(opens_after_the_dead, opener_new());
+}
+
 static void a_mebibyte_is_a_mebibyte(void)
 {
     namespace_run(fills_a_mebibyte, NULL);
@@ -535,34 +638,18 @@ static void a_new_channel_needs_descriptors(void)
 
 static int takes_all_senders(void *argument)
 {
-    const char *name = ((struct opener *)argument)->name;
-    mpsc_sender *tx = NULL, *clone;
-    mpsc_status status = mpsc_open_sender(name, NULL, &tx);
-    while (status == MPSC_OK)
-        status = mpsc_sender_clone(tx, &clone);
-    assert_status(status, MPSC_LIMIT);
+    take_senders(((struct opener *)argument)->name, MPSC_LIMIT);
     raise(SIGKILL);
     return 0;
 }
 
-/* Nobody opens the channel meanwhile, which would clear away what they left. */
 static void the_dead_take_no_sender_from_the_living(void)
 {
     struct opener *opener = opener_new();
     struct ends ends = open_pair(opener->name);
     assert_int_equal(worker_join(worker_start(PROCESSES, takes_all_senders, opener)),
                      128 + SIGKILL);
-    mpsc_sender *clone = NULL;
-    mpsc_status status;
-    /* Who looks at that process just then keeps its memory, and with that its lock. */
-    const uint64_t end = now_ns() + 10 * SECONDS;
-    do
-        status = mpsc_sender_clone(ends.tx, &clone);
-    while (status == MPSC_LIMIT && now_ns() < end);
-    assert_status(status, MPSC_OK);
-    send_pattern(clone, 1);
-    expect_pattern(ends.rx, 1);
-    mpsc_sender_close(clone);
+    take_a_sender_of_the_dead(&ends, MPSC_LIMIT);
     close_ends(&ends, opener->name);
 }
 
@@ -905,6 +992,8 @@ int main(void)
         TEST(a_channel_is_good_to_the_last_page),
         TEST(a_child_needs_room),
         TEST(another_process_needs_room),
+        TEST(the_dead_take_no_room_from_a_clone),
+        TEST(the_dead_take_no_room_from_whoever_opens),
         TEST(a_mebibyte_is_a_mebibyte),
         TEST(a_new_channel_needs_an_inode),
         TEST(a_new_channel_needs_descriptors),

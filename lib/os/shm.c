@@ -225,9 +225,19 @@ static int map_anywhere(int flags, int fd, uint64_t offset, size_t length, void 
     return 0;
 }
 
+/* A core dump would give memory to what has none, for as long as the file is there. (Of a file that has a name
+ * it takes no mappings anyway.) */
+static void keep_from_dumps(void *address, size_t length)
+{
+    madvise(address, length, MADV_DONTDUMP);
+}
+
 int os_map(int fd, uint64_t offset, size_t length, void **address)
 {
-    return map_anywhere(MAP_SHARED, fd, offset, length, address);
+    int error = map_anywhere(MAP_SHARED, fd, offset, length, address);
+    if (!error)
+        keep_from_dumps(*address, length);
+    return error;
 }
 
 int os_map_zeroes(size_t length, void **address)
@@ -249,6 +259,7 @@ int os_map_mirrored(int fd, uint64_t offset, size_t once, size_t twice, void **a
         munmap(reserved, once + twice);
         return error;
     }
+    keep_from_dumps(reserved, once + twice);
     *address = reserved;
     return 0;
 }
