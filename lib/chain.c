@@ -85,8 +85,8 @@ static int commit(const struct chain *chain, unsigned number)
     struct os_file file, after;
     if (!registry_file(registry, &file))
         return -EBADF;
-    int error = 0;
-    if (file.size < place.offset + place.size)
+    int error = os_shm_has_room(registry->fd, place.size) ? 0 : -ENOSPC;
+    if (!error && file.size < place.offset + place.size)
         error = os_shm_grow(registry->fd, place.offset + place.size);
     if (!error)
         error = os_shm_commit(registry->fd, place.offset, place.size);

@@ -43,6 +43,8 @@ void lead_consider(struct lead *lead, const struct ring *ring, bool may_lend)
     if (tail < lead->look)
         return;
     lead->look = tail + LOOK_EACH;
-    if (may_lend && tail - ring_head(ring) >= FAR)
+    uint64_t head = may_lend ? ring_head(ring) : tail;
+    /* Others may have been at it since the tail was read. */
+    if (head < tail && tail - head >= FAR)
         lend(lead, ring);
 }

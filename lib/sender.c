@@ -263,7 +263,8 @@ static mpsc_status settle(mpsc_sender *tx, mpsc_status status, struct claim *cla
         }
     }
     /* The next claim ends that; and of a full ring one hears. */
-    if (ring_room(&tx->ring, claim->cells) && bias_is_revoked(tx->ring.words))
+    if (ring_room(&tx->ring, claim->cells) && bias_is_revoked(tx->ring.words) &&
+        registry_has_descriptor(registry_of(tx)))
         bell_look_again(tx->handle.bell);
     return status;
 }

@@ -733,11 +733,11 @@ static int closes_all_descriptors(void *argument)
 {
     (void)argument;
     struct ends e = ends_open(sizeof(int), 4);
-    int value, first = rx_fd(e.rx), ends[2], count = 0;
+    int value, first = rx_fd(e.rx), ends[2], count = 0, fd = -1;
     int others[16];
     (void)tx_fd(e.tx);
-    for (int fd = 3; fd < first + 64; fd++)
-        close(fd);
+    for (int number = 3; number < first + 64; number++)
+        close(number);
     while (count < 14) {
         assert_int_equal(pipe(ends), 0);
         others[count++] = ends[0];
@@ -746,6 +746,9 @@ static int closes_all_descriptors(void *argument)
     assert_status(try_int(e.rx, &value), MPSC_EMPTY);
     send_int(e.tx, 1);
     expect_int(e.rx, 1);
+    assert_status(mpsc_receiver_fd(e.rx, &fd), MPSC_DENIED);
+    assert_status(mpsc_sender_fd(e.tx, &fd), MPSC_DENIED);
+    assert_int_equal(fd, -1);
     ends_close(e);
     while (count > 0)
         assert_int_equal(close(others[--count]), 0);

@@ -457,6 +457,59 @@ static int fills_a_mebibyte(void *unused)
     return 0;
 }
 
+static uint64_t free_blocks(void)
+{
+    struct statvfs file_system;
+    assert_int_equal(statvfs("/dev/shm", &file_system), 0);
+    return file_system.f_bfree;
+}
+
+struct gauge {
+    _Atomic uint64_t least; /* blocks that were free */
+    atomic_bool over;
+};
+
+static int reads_the_gauge(void *argument)
+{
+    struct gauge *gauge = argument;
+    while (!atomic_load(&gauge->over)) {
+        uint64_t now = free_blocks();
+        if (now < atomic_load(&gauge->least))
+            atomic_store(&gauge->least, now);
+    }
+    return 0;
+}
+
+/* Others can have at any moment what it does not get. */
+static int grows_where_little_is_left(void *unused)
+{
+    static struct gauge gauge;
+    struct ends ends;
+    mpsc_status status = MPSC_OK;
+    (void)unused;
+    if (!namespace_shm("size=100m"))
+        return NOT_PERMITTED;
+    assert_status(open_unbounded(NULL, &ends), MPSC_OK);
+    worker reader = worker_start(THREADS, reads_the_gauge, &gauge);
+    while (status == MPSC_OK) {
+        unsigned char message[4096] = {0};
+        atomic_store(&gauge.least, UINT64_MAX);
+        status = mpsc_try_send(ends.tx, message, sizeof message);
+        assert_true(atomic_load(&gauge.least) >= free_blocks());
+    }
+    assert_status(status, MPSC_NO_SPACE);
+    atomic_store(&gauge.over, true);
+    assert_int_equal(worker_join(reader), 0);
+    mpsc_sender_close(ends.tx);
+    mpsc_receiver_close(ends.rx);
+    return 0;
+}
+
+static void growth_takes_no_more_than_it_gets(void)
+{
+    namespace_run(grows_where_little_is_left, NULL);
+}
+
 static void take_senders(const char *name, mpsc_status expected)
 {
     mpsc_sender *tx, *clone;
@@ -992,6 +1045,7 @@ int main(void)
         TEST(a_channel_is_good_to_the_last_page),
         TEST(a_child_needs_room),
         TEST(another_process_needs_room),
+        TEST(growth_takes_no_more_than_it_gets),
         TEST(the_dead_take_no_room_from_a_clone),
         TEST(the_dead_take_no_room_from_whoever_opens),
         TEST(a_mebibyte_is_a_mebibyte),

@@ -53,6 +53,11 @@ static void near_it_keeps_the_processor(void)
     assert_int_equal(yields, 0);
     considered(box, (struct lead){0}, 1000000, 1000000 + FAR - 1);
     assert_int_equal(yields, 0);
+    /* Others have sent since it read the tail; or its ring was closed, and is used up. */
+    considered(box, (struct lead){0}, 11, 10);
+    assert_int_equal(yields, 0);
+    considered(box, (struct lead){0}, 5000, 600 | RING_CLOSED);
+    assert_int_equal(yields, 0);
     box_close(box);
 }
 

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -142,6 +143,14 @@ int os_shm_commit(int fd, uint64_t offset, uint64_t length)
     /* All of it first: what can never be had is refused then, and nothing of it stays. */
     int error = commit_at_once(fd, offset, length);
     return error == -EINTR ? commit_in_pieces(fd, offset, length) : error;
+}
+
+bool os_shm_has_room(int fd, uint64_t bytes)
+{
+    struct statvfs system;
+    if (fstatvfs(fd, &system) != 0 || system.f_blocks == 0) /* it has no limit */
+        return true;
+    return (uint64_t)system.f_bavail * system.f_frsize >= bytes;
 }
 
 int os_shm_grow(int fd, uint64_t size)
