@@ -21,15 +21,18 @@ level_of() {
     esac
 }
 
-# The noun of a file: control_futex.c and control_pthread.c are both `control`.
+# The noun of a file, which is what stands before a line: control_futex.c and control_pthread.c are both
+# `control`, attachment_fork.c is a part of `attachment`.
 noun_of() {
     noun=${1%.[ch]}
-    noun=${noun%_futex}
-    echo "${noun%_pthread}"
+    echo "${noun%%_*}"
 }
 
-# Whether a file, of noun $1 and level $2, may include the header of noun $3 and level $4.
+# Whether a file, of noun $1 and level $2, may include the header $5, of noun $3 and level $4.
 allowed() {
+    case $5 in
+    *_inside.h) [ "$3" = "$1" ] && return 0 || return 1 ;; # what the files of one noun share
+    esac
     [ "$4" -lt "$2" ] && return 0
     [ "$3" = "$1" ] && return 0
     case $2:$1:$3 in
@@ -60,7 +63,7 @@ check_own() {
     other=$(noun_of "$included")
     if ! other_level=$(level_of "$other"); then
         complain "lib/$included has no level: give it one in tests/check-layers.sh"
-    elif ! allowed "$noun" "$level" "$other" "$other_level"; then
+    elif ! allowed "$noun" "$level" "$other" "$other_level" "$included"; then
         complain "lib/$file (level $level) includes \"$2\" (level $other_level)"
     fi
 }
