@@ -388,9 +388,9 @@ MPSC_MUST_USE mpsc_status mpsc_recv_exact(mpsc_receiver *rx, void *buffer, size_
 
 /*
  * Takes several messages, each into a buffer of its own, whose `iov_len` becomes the message's length: as
- * many as stand in a row and fit, at least one (none if `count` is 0). There may be more than were taken though there were
- * buffers: until MPSC_EMPTY, ask again. Waits for the first like mpsc_recv, mpsc_try_recv,
- * mpsc_recv_timeout, and never for more.
+ * many as stand in a row and fit, at least one (none if `count` is 0). There may be more than were taken
+ * though there were buffers: until MPSC_EMPTY, ask again. Waits for the first like mpsc_recv,
+ * mpsc_try_recv, mpsc_recv_timeout, and never for more.
  *
  * MPSC_OK: `*received` messages were taken. TOO_BIG: the first buffer is too small; the message stays
  * queued, and the buffer's `iov_len` says its size. Others as for mpsc_recv. All are acknowledged at once:

@@ -106,7 +106,7 @@ static void leave(struct attachment *attachment)
 /* One that a fork could not give a slot to has no part in the channel. */
 static struct attachment *find(const struct segment *segment)
 {
-    for (struct attachment *a = attachments; a; a = a->next)
+    for (struct attachment *a = attachment_list; a; a = a->next)
         if (is_member(a) && !a->leaving && a->segment.registry.inode == segment->registry.inode &&
             a->segment.registry.device == segment->registry.device)
             return a;
@@ -257,50 +257,52 @@ static mpsc_status create_named(const char *name, const mpsc_options *options,
 
 mpsc_status attachment_open(const char *name, const mpsc_options *options, struct handle *handle)
 {
-    int cancel = attachments_lock();
+    int cancel = attachment_lock();
     mpsc_status status = attachment_sees_forks() ? OPEN_AGAIN : MPSC_NO_MEMORY;
     bool cleared = false;
     /* Without room for one more slot: the first try has cleared away what the dead left. */
     while (status == OPEN_AGAIN || (status == MPSC_NO_SPACE && !cleared)) {
         cleared = status == MPSC_NO_SPACE;
         status = open_existing(name, options, handle);
-        if (status == MPSC_NOT_FOUND && options->create)
+        if (status == MPSC_NOT_FOUND && options->create) {
+            cleared = true;
             status = create_named(name, options, handle);
+        }
     }
-    attachments_unlock(cancel);
+    attachment_unlock(cancel);
     return status;
 }
 
 mpsc_status attachment_create(const mpsc_options *options, struct handle *tx, struct handle *rx)
 {
     struct attachment *attachment;
-    int cancel = attachments_lock();
+    int cancel = attachment_lock();
     mpsc_status status = MPSC_NO_MEMORY;
     if (attachment_sees_forks())
         status = create("", options, (struct handle *[]){tx, rx}, 2, &attachment);
     if (!status)
         attachment_enlist(attachment);
-    attachments_unlock(cancel);
+    attachment_unlock(cancel);
     return status;
 }
 
 mpsc_status attachment_add(const struct handle *of, struct handle *handle)
 {
     struct attachment *attachment = of->attachment;
-    int cancel = attachments_lock();
+    int cancel = attachment_lock();
     mpsc_status status = attachment_control_begin(attachment);
     if (!status) {
         status = handle_add(attachment, handle);
         attachment_control_end(attachment);
     }
-    attachments_unlock(cancel);
+    attachment_unlock(cancel);
     return status;
 }
 
 void attachment_remove(struct handle *handle)
 {
     struct attachment *attachment = handle->attachment;
-    int cancel = attachments_lock();
+    int cancel = attachment_lock();
     for (struct handle **at = &attachment->handles; *at; at = &(*at)->next)
         if (*at == handle) {
             *at = handle->next;
@@ -314,17 +316,17 @@ void attachment_remove(struct handle *handle)
     if (attachment->leaving && attachment->destructor.run && is_member(attachment)) {
         /* Not under the mutex: what is called may close other handles. Nobody else is in the channel, or can
          * come. */
-        pthread_mutex_unlock(&attachments_mutex);
+        pthread_mutex_unlock(&attachment_mutex);
         segment_leftovers(&attachment->segment, attachment->destructor.run,
                           attachment->destructor.context);
-        pthread_mutex_lock(&attachments_mutex);
+        pthread_mutex_lock(&attachment_mutex);
     }
     if (attachment->leaving) {
         attachment_delist(attachment);
         leave(attachment);
     }
-    bool last = !attachments;
-    attachments_unlock(cancel);
+    bool last = !attachment_list;
+    attachment_unlock(cancel);
     if (last)
         bells_drop();
 }
@@ -351,9 +353,9 @@ static mpsc_status unlink_segment(const char *name)
 
 mpsc_status attachment_unlink(const char *name)
 {
-    int cancel = attachments_lock();
+    int cancel = attachment_lock();
     mpsc_status status = unlink_segment(name);
-    attachments_unlock(cancel);
+    attachment_unlock(cancel);
     return status;
 }
 
@@ -374,9 +376,9 @@ static void remove_name_at_exit(const struct segment *segment)
  */
 __attribute__((destructor(101))) static void remove_names(void)
 {
-    if (!fork_seen() || !mutex_lock_within(&attachments_mutex, PATIENCE_AT_END))
+    if (!fork_seen() || !attachment_lock_within(&attachment_mutex, PATIENCE_AT_END))
         return;
-    for (struct attachment *a = attachments; a; a = a->next) {
+    for (struct attachment *a = attachment_list; a; a = a->next) {
         const struct registry *registry = &a->segment.registry;
         if (!is_member(a) || !a->segment.identity.name[0] || registry_is_durable(registry) ||
             attachment_control_within(a, PATIENCE_AT_END) != MPSC_OK)
@@ -389,5 +391,5 @@ __attribute__((destructor(101))) static void remove_names(void)
         if (last)
             remove_name_at_exit(&a->segment);
     }
-    pthread_mutex_unlock(&attachments_mutex);
+    pthread_mutex_unlock(&attachment_mutex);
 }

@@ -39,8 +39,8 @@ static int fork_cancel;
 
 static void fork_prepare(void)
 {
-    fork_cancel = attachments_lock();
-    for (struct attachment *a = attachments; a; a = a->next)
+    fork_cancel = attachment_lock();
+    for (struct attachment *a = attachment_list; a; a = a->next)
         a->child_status = prepare_child(a);
     attachment_rings_hold();
     bell_fork_prepare();
@@ -50,7 +50,7 @@ static void fork_parent(void)
 {
     bell_fork_parent();
     attachment_rings_release();
-    for (struct attachment *a = attachments; a; a = a->next) {
+    for (struct attachment *a = attachment_list; a; a = a->next) {
         os_close(a->child.fd);
         /* If the fork failed, nobody holds that lock any more. */
         if (a->child.fd >= 0 && !registry_slot_alive(&a->segment.registry, a->child.slot) &&
@@ -59,7 +59,7 @@ static void fork_parent(void)
             attachment_control_end(a);
         }
     }
-    attachments_unlock(fork_cancel);
+    attachment_unlock(fork_cancel);
 }
 
 static void child_adopt(struct attachment *attachment)
@@ -98,7 +98,7 @@ static void fork_child(void)
     attachment_rings_release();
     os_news_forget();
     attachment_barriers_in_child();
-    for (struct attachment *next, *a = attachments; a; a = next) {
+    for (struct attachment *next, *a = attachment_list; a; a = next) {
         next = a->next;
         child_adopt(a);
         if (is_member(a))
@@ -108,7 +108,7 @@ static void fork_child(void)
             attachment_free(a);
         }
     }
-    attachments_unlock(fork_cancel);
+    attachment_unlock(fork_cancel);
 }
 
 static bool ready;

@@ -30,7 +30,7 @@ struct attachment {
     mpsc_status child_status;
 };
 
-/* Is our slot ours? Not in a child that got none. */
+/* Has this process a slot in the channel? A child that could be given none has not. */
 static inline bool is_member(const struct attachment *attachment)
 {
     return attachment->segment.registry.slot != REGISTRY_NOBODY;
@@ -43,14 +43,14 @@ static inline bool is_local(const struct attachment *attachment)
 
 /* ---- attachment_member.c: all attachments of this process, and it as a member of each */
 
-/* The mutex guards the list, and all control operations of this process but those of attachment_rings.c. */
-extern struct attachment *attachments;
-extern pthread_mutex_t attachments_mutex;
+/* The mutex guards the list, and all control operations of this process but attachment_grow. */
+extern struct attachment *attachment_list;
+extern pthread_mutex_t attachment_mutex;
 /* With cancellation disabled until the unlock: what is returned is for that. */
-int attachments_lock(void);
-void attachments_unlock(int cancel);
+int attachment_lock(void);
+void attachment_unlock(int cancel);
 /* False: somebody else had it for that long, in nanoseconds. */
-bool mutex_lock_within(pthread_mutex_t *mutex, uint64_t patience);
+bool attachment_lock_within(pthread_mutex_t *mutex, uint64_t patience);
 
 void attachment_enlist(struct attachment *attachment);
 void attachment_delist(const struct attachment *attachment);
@@ -65,8 +65,8 @@ void attachment_control_end(struct attachment *attachment);
 mpsc_status attachment_make(struct segment *segment, struct attachment **made);
 void attachment_free(struct attachment *attachment);
 
-/* A free slot: claimed for whoever shall have it, and had, for as long as this process lives, whatever becomes
- * of descriptors. */
+/* The first takes a free slot, for us or for a child that is to be; the other makes it ours for as long as this
+ * process lives, whatever becomes of descriptors. */
 mpsc_status attachment_claim(const struct attachment *attachment, struct claimed *claimed);
 mpsc_status attachment_settle(struct attachment *attachment, const struct claimed *claimed);
 void attachment_begin_news(struct attachment *attachment);

@@ -5,29 +5,29 @@
 #include <errno.h>
 #include <stdlib.h>
 
-pthread_mutex_t attachments_mutex = PTHREAD_MUTEX_INITIALIZER;
-struct attachment *attachments;
+pthread_mutex_t attachment_mutex = PTHREAD_MUTEX_INITIALIZER;
+struct attachment *attachment_list;
 
 static bool barrier;
 
 /* ---- locking */
 
 /* A thread that is cancelled in here would leave the mutex locked. */
-int attachments_lock(void)
+int attachment_lock(void)
 {
     int cancel;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    pthread_mutex_lock(&attachments_mutex);
+    pthread_mutex_lock(&attachment_mutex);
     return cancel;
 }
 
-void attachments_unlock(int cancel)
+void attachment_unlock(int cancel)
 {
-    pthread_mutex_unlock(&attachments_mutex);
+    pthread_mutex_unlock(&attachment_mutex);
     pthread_setcancelstate(cancel, &cancel);
 }
 
-bool mutex_lock_within(pthread_mutex_t *mutex, uint64_t patience)
+bool attachment_lock_within(pthread_mutex_t *mutex, uint64_t patience)
 {
     const uint64_t end = os_now() + patience;
     while (pthread_mutex_trylock(mutex) != 0) {
@@ -43,16 +43,16 @@ bool mutex_lock_within(pthread_mutex_t *mutex, uint64_t patience)
 void attachment_enlist(struct attachment *attachment)
 {
     /* Where the program closed the descriptor of one that a child has no part in, we may have got its number. */
-    for (struct attachment *a = attachments; a; a = a->next)
+    for (struct attachment *a = attachment_list; a; a = a->next)
         if (!is_member(a) && a->segment.fd == attachment->segment.fd)
             a->segment.fd = a->segment.registry.fd = -1;
-    attachment->next = attachments;
-    attachments = attachment;
+    attachment->next = attachment_list;
+    attachment_list = attachment;
 }
 
 void attachment_delist(const struct attachment *attachment)
 {
-    for (struct attachment **at = &attachments; *at; at = &(*at)->next)
+    for (struct attachment **at = &attachment_list; *at; at = &(*at)->next)
         if (*at == attachment) {
             *at = attachment->next;
             return;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* In the middle of sending and receiving. */
+/* Rings are mapped, added and given back in the middle of a message: nobody is waited for for long. */
 #include "attachment_inside.h"
 
 #include <errno.h>
 
-/* The mappings of rings, of all attachments. Taken after the other one, and for moments only. */
+/* The mappings of rings, of all attachments. Taken after attachment_mutex, and for moments only. */
 static pthread_mutex_t rings_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 /* How long one waits for others: a process may have been stopped. */
@@ -33,7 +33,7 @@ mpsc_status attachment_ring(const struct handle *handle, unsigned number, struct
     struct undisturbed before;
     mpsc_status status = MPSC_BUSY;
     undisturbed_begin(&before);
-    if (mutex_lock_within(&rings_mutex, PATIENCE)) {
+    if (attachment_lock_within(&rings_mutex, PATIENCE)) {
         status = segment_ring(&handle->attachment->segment, number, ring);
         pthread_mutex_unlock(&rings_mutex);
     }
@@ -76,12 +76,12 @@ static void change_if_free(struct attachment *attachment, void (*change)(const s
 {
     struct undisturbed before;
     undisturbed_begin(&before);
-    if (pthread_mutex_trylock(&attachments_mutex) == 0) {
+    if (pthread_mutex_trylock(&attachment_mutex) == 0) {
         if (attachment_control_within(attachment, 0) == MPSC_OK) {
             change(&attachment->segment);
             attachment_control_end(attachment);
         }
-        pthread_mutex_unlock(&attachments_mutex);
+        pthread_mutex_unlock(&attachment_mutex);
     }
     undisturbed_end(&before);
 }

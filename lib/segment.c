@@ -180,7 +180,9 @@ static int commit_all(const struct segment *segment)
 {
     struct ring_place first = geometry_place(&segment->geometry, 0);
     uint64_t page = segment->geometry.page_size;
-    int error = os_shm_resize(segment->fd, first.offset + first.size);
+    int error = os_shm_has_room(segment->fd, first.size) ? 0 : -ENOSPC;
+    if (!error)
+        error = os_shm_resize(segment->fd, first.offset + first.size);
     if (!error)
         error = os_shm_commit(segment->fd, 0, page);
     if (!error)

@@ -21,7 +21,7 @@ level_of() {
     esac
 }
 
-# The noun of a file, which is what stands before a line: control_futex.c and control_pthread.c are both
+# The noun of a file, the part before the first underscore: control_futex.c and control_pthread.c are both
 # `control`, attachment_fork.c is a part of `attachment`.
 noun_of() {
     noun=${1%.[ch]}
@@ -31,7 +31,7 @@ noun_of() {
 # Whether a file, of noun $1 and level $2, may include the header $5, of noun $3 and level $4.
 allowed() {
     case $5 in
-    *_inside.h) [ "$3" = "$1" ] && return 0 || return 1 ;; # what the files of one noun share
+    *_inside.h) [ "$3" = "$1" ]; return ;; # what the files of one noun share
     esac
     [ "$4" -lt "$2" ] && return 0
     [ "$3" = "$1" ] && return 0

@@ -40,7 +40,7 @@ soonest() {
 
 # Optimizing more takes longer than it saves. A model without a rule fails soon: compiling it takes the time, and
 # a large table for its states.
-fully="$CC -O1"
+whole="$CC -O1"
 soon="$(command -v tcc || echo "$CC -O0")"
 
 # holds COMPILER TABLE MODEL DEFINES: 0 it does, 1 it does not, 2 trouble; the last words in $found. The table
@@ -82,7 +82,7 @@ for model in bias control rendezvous ring sleep; do
     rules=$(sed -n 's/^ \*   \([A-Z_]\{4,\}\) .*/\1/p' "$models/$model.pml")
     [ -n "$rules" ] || { echo "$model names no rules"; failed=1; }
     while read -r config; do
-        if holds "$fully" 24 $model "$config"; then
+        if holds "$whole" 24 $model "$config"; then
             echo "$model $config: holds, $found"
         else
             echo "$model $config: FAILS"

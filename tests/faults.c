@@ -79,6 +79,7 @@ static const struct failure failures[] = {
 #ifdef SYS_rseq
     {SYS_rseq, {0}},
 #endif
+    {SYS_fstatfs, {EINTR, ENOMEM, ENOSYS}},
     /* The C library's allocator: see mmap. */
     {SYS_brk, {0}},
     {SYS_getrandom, {0}},

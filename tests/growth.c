@@ -295,7 +295,8 @@ static void nothing_of_it_is_dumped(void)
     while (fgets(line, sizeof line, maps)) {
         char access[5];
         if (sscanf(line, "%lx-%lx %4s", &begin, &end, access) == 3)
-            ours = strstr(line, "/dev/shm/") && access[1] == 'w' && end - begin > 4096;
+            ours = strstr(line, "/dev/shm/") && access[1] == 'w' &&
+                   end - begin > (unsigned long)sysconf(_SC_PAGESIZE);
         else if (ours && strncmp(line, "VmFlags:", 8) == 0 && ++mapped)
             assert_non_null(strstr(line, " dd"));
     }

@@ -256,7 +256,21 @@ static void a_channel_is_good_to_the_last_page(void)
     namespace_run(uses_to_the_last_page, NULL);
 }
 
-/* The handles of a child that there was no room for say so. */
+static void grandchild_is_told(const struct ends *ends, mpsc_status expected)
+{
+    int ended;
+    pid_t child = fork();
+    if (child == 0) {
+        unsigned char message[SIZE] = {0};
+        assert_status(mpsc_try_send(ends->tx, message, SIZE), expected);
+        _exit(0);
+    }
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_int_equal(ended, 0);
+}
+
+/* The handles of a child that there was no room for say so, and those of its own children. */
 static void child_is_told(const struct ends *ends, mpsc_status expected)
 {
     int ended;
@@ -270,6 +284,7 @@ static void child_is_told(const struct ends *ends, mpsc_status expected)
         assert_status(mpsc_sender_clone(ends->tx, &clone), expected);
         assert_status(mpsc_try_recv(ends->rx, message, SIZE, NULL), expected);
         assert_status(mpsc_recv(ends->rx, message, SIZE, NULL), expected);
+        grandchild_is_told(ends, expected);
         mpsc_sender_close(ends->tx);
         mpsc_receiver_close(ends->rx);
         _exit(0);
@@ -487,7 +502,7 @@ static int grows_where_little_is_left(void *unused)
     struct ends ends;
     mpsc_status status = MPSC_OK;
     (void)unused;
-    if (!namespace_shm("size=100m"))
+    if (!namespace_shm("size=24m"))
         return NOT_PERMITTED;
     assert_status(open_unbounded(NULL, &ends), MPSC_OK);
     worker reader = worker_start(THREADS, reads_the_gauge, &gauge);

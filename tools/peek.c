@@ -153,7 +153,7 @@ static bool wait_for_more(struct peek *peek, unsigned *pauses)
     channel_pause(PAUSE);
     if (++*pauses % PAUSES == 0)
         peek->ended = has_ended(peek);
-    return true;
+    return !peek->damaged;
 }
 
 static bool is_done(const struct peek *peek)

@@ -36,7 +36,8 @@ int os_shm_reopen(int fd);
 int os_shm_resize(int fd, uint64_t size);
 /* Commits memory for the range: no store into it can fail later. -ENOSPC when there is none. */
 int os_shm_commit(int fd, uint64_t offset, uint64_t length);
-/* For so many bytes. A range that is more than there is would take all there is, until it is refused. */
+/* Is there room for so many bytes more? To be asked before: a range that does not fit takes all there is until
+ * it is refused, and meanwhile others' stores into holes are SIGBUS. */
 bool os_shm_has_room(int fd, uint64_t bytes);
 /* Makes it that large, if it is not larger: whoever made it so has mapped it. */
 int os_shm_grow(int fd, uint64_t size);
