@@ -100,8 +100,8 @@ static mpsc_status make_bell(struct handle *handle)
 
 mpsc_status handle_descriptor(struct handle *handle, int *fd)
 {
-    if (!registry_has_descriptor(&handle->segment->registry))
-        return MPSC_DENIED; /* nor are a bell's numbers ours any more */
+    if (handle->bell && !registry_has_descriptor(&handle->segment->registry))
+        return MPSC_DENIED; /* nor are the bell's numbers ours any more */
     mpsc_status status = handle->bell ? MPSC_OK : make_bell(handle);
     if (handle->bell)
         *fd = handle->bell->os.pollable;

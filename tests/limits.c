@@ -152,18 +152,23 @@ static void set_size(unsigned pages)
     assert_int_equal(mount(NULL, "/dev/shm", NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, options), 0);
 }
 
-/* As much as is used now, and so many pages more. */
-static void leave_pages(unsigned pages)
+static struct statvfs file_system_now(void)
 {
     struct statvfs file_system;
     assert_int_equal(statvfs("/dev/shm", &file_system), 0);
+    return file_system;
+}
+
+/* As much as is used now, and so many pages more. */
+static void leave_pages(unsigned pages)
+{
+    struct statvfs file_system = file_system_now();
     set_size((unsigned)(file_system.f_blocks - file_system.f_bfree) + pages);
 }
 
 static void assert_nothing_used(void)
 {
-    struct statvfs file_system;
-    assert_int_equal(statvfs("/dev/shm", &file_system), 0);
+    struct statvfs file_system = file_system_now();
     assert_int_equal(file_system.f_bfree, file_system.f_blocks);
     assert_int_equal(possessions_names(), 0);
 }
@@ -208,9 +213,7 @@ static void a_new_channel_needs_room(void)
 static unsigned full_channel(const char *name, struct ends *ends)
 {
     unsigned pages = opens_with_pages(&openings[0], name, ends);
-    struct statvfs file_system;
-    assert_int_equal(statvfs("/dev/shm", &file_system), 0);
-    assert_int_equal(file_system.f_bfree, 0);
+    assert_int_equal(file_system_now().f_bfree, 0);
     return pages;
 }
 
@@ -256,24 +259,28 @@ static void a_channel_is_good_to_the_last_page(void)
     namespace_run(uses_to_the_last_page, NULL);
 }
 
-static void grandchild_is_told(const struct ends *ends, mpsc_status expected)
+static void must_end_well(pid_t child)
 {
     int ended;
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_int_equal(ended, 0);
+}
+
+static void grandchild_is_told(const struct ends *ends, mpsc_status expected)
+{
     pid_t child = fork();
     if (child == 0) {
         unsigned char message[SIZE] = {0};
         assert_status(mpsc_try_send(ends->tx, message, SIZE), expected);
         _exit(0);
     }
-    assert_true(child > 0);
-    assert_int_equal(waitpid(child, &ended, 0), child);
-    assert_int_equal(ended, 0);
+    must_end_well(child);
 }
 
 /* The handles of a child that there was no room for say so, and those of its own children. */
 static void child_is_told(const struct ends *ends, mpsc_status expected)
 {
-    int ended;
     pid_t child = fork();
     if (child == 0) {
         unsigned char message[SIZE] = {0};
@@ -289,22 +296,17 @@ static void child_is_told(const struct ends *ends, mpsc_status expected)
         mpsc_receiver_close(ends->rx);
         _exit(0);
     }
-    assert_true(child > 0);
-    assert_int_equal(waitpid(child, &ended, 0), child);
-    assert_int_equal(ended, 0);
+    must_end_well(child);
 }
 
 static void child_takes_part(const struct ends *ends)
 {
-    int ended;
     pid_t child = fork();
     if (child == 0) {
         send_pattern(ends->tx, 9);
         _exit(0);
     }
-    assert_true(child > 0);
-    assert_int_equal(waitpid(child, &ended, 0), child);
-    assert_int_equal(ended, 0);
+    must_end_well(child);
     expect_pattern(ends->rx, 9);
 }
 
@@ -472,13 +474,6 @@ static int fills_a_mebibyte(void *unused)
     return 0;
 }
 
-static uint64_t free_blocks(void)
-{
-    struct statvfs file_system;
-    assert_int_equal(statvfs("/dev/shm", &file_system), 0);
-    return file_system.f_bfree;
-}
-
 struct gauge {
     _Atomic uint64_t least; /* blocks that were free */
     atomic_bool over;
@@ -488,7 +483,7 @@ static int reads_the_gauge(void *argument)
 {
     struct gauge *gauge = argument;
     while (!atomic_load(&gauge->over)) {
-        uint64_t now = free_blocks();
+        uint64_t now = file_system_now().f_bfree;
         if (now < atomic_load(&gauge->least))
             atomic_store(&gauge->least, now);
     }
@@ -510,7 +505,7 @@ static int grows_where_little_is_left(void *unused)
         unsigned char message[4096] = {0};
         atomic_store(&gauge.least, UINT64_MAX);
         status = mpsc_try_send(ends.tx, message, sizeof message);
-        assert_true(atomic_load(&gauge.least) >= free_blocks());
+        assert_true(atomic_load(&gauge.least) >= file_system_now().f_bfree);
     }
     assert_status(status, MPSC_NO_SPACE);
     atomic_store(&gauge.over, true);

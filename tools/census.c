@@ -130,12 +130,17 @@ void census_free(struct census *census)
     census->count = 0;
 }
 
-void census_caveats(const struct census *census)
+void census_caveat_of_names(const struct census *census)
 {
     if (census->denied > 0)
         complain(
             "%zu file%s in %s may not be read by this user: channels among them are not listed",
             census->denied, census->denied == 1 ? "" : "s", CHANNEL_FOLDER);
+}
+
+void census_caveats(const struct census *census)
+{
+    census_caveat_of_names(census);
     if (census->hidden > 0)
         complain("%u process%s may not be looked into by this user: channels without a name that "
                  "only they have are not listed",

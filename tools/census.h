@@ -23,7 +23,8 @@ void census_compare(struct census *before, struct census *after);
 bool census_watch(uint64_t nanoseconds, struct census *census);
 void census_free(struct census *census);
 
-/* What of the machine it does not hold, on stderr. */
+/* What of the machine it does not hold, on stderr: of what has a name, and of all. */
+void census_caveat_of_names(const struct census *census);
 void census_caveats(const struct census *census);
 
 #endif

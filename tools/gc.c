@@ -99,8 +99,7 @@ int gc_command(const struct arguments *arguments)
     if (!findings_print(&collection.findings, arguments->json))
         collection.trouble = true;
     findings_free(&collection.findings);
-    census.hidden = 0; /* what only those have has no name that could be removed */
-    census_caveats(&census);
+    census_caveat_of_names(&census); /* what has none cannot be removed */
     census_free(&census);
     return collection.trouble ? TROUBLE : FINE;
 }
