@@ -244,7 +244,7 @@ static bool read_payload(const struct stamps *stamps, uint64_t position, uint64_
     uint64_t left = place->cells * ring->stride - from;
     size_t first = size < left ? size : (size_t)left;
     return os_read_at(fd, buffer, first, cells + from) == 0 &&
-           os_read_at(fd, buffer + first, size - first, cells) == 0;
+           (first == size || os_read_at(fd, buffer + first, size - first, cells) == 0);
 }
 
 enum { STEP_ON = -1 }; /* beside enum view_found: a step is an int that has one of them */

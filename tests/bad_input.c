@@ -420,9 +420,9 @@ static void write_file(const char *name, const void *bytes, size_t size)
     /* Zeros stay holes, but where a segment has none. */
     for (size_t i = 0; i < size; i += 4096) {
         static const char zeros[4096];
-        const char *page = (const char *)bytes + i;
+        const char *page = bytes ? (const char *)bytes + i : zeros;
         size_t length = size - i < 4096 ? size - i : 4096;
-        if (bytes && memcmp(page, zeros, length) != 0)
+        if (memcmp(page, zeros, length) != 0)
             assert_int_equal(pwrite(fd, page, length, (off_t)i), length);
     }
     commit_what_a_segment_has(fd, size);

@@ -82,7 +82,7 @@ for model in bias control rendezvous ring sleep; do
     rules=$(sed -n 's/^ \*   \([A-Z_]\{4,\}\) .*/\1/p' "$models/$model.pml")
     [ -n "$rules" ] || { echo "$model names no rules"; failed=1; }
     while read -r config; do
-        if holds "$whole" 24 $model "$config"; then
+        if holds "$whole" 22 $model "$config"; then
             echo "$model $config: holds, $found"
         else
             echo "$model $config: FAILS"

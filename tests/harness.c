@@ -22,10 +22,10 @@
 
 enum { SKIPPED = 77, SANITIZED = 86, WORKERS = 4096 };
 
-/* What a sanitizer finds in a child must not pass for a status that the child chose. A test may have
- * others. */
+/* What a sanitizer finds in a child must not pass for a status that the child chose. (Weak ones would not be
+ * taken where the runtime, with its own, is linked into the program.) */
 #define HOOK(name, text)                                                                           \
-    const char *name(void) __attribute__((weak));                                                  \
+    const char *name(void);                                                                        \
     const char *name(void)                                                                         \
     {                                                                                              \
         return text;                                                                               \
@@ -33,7 +33,21 @@ enum { SKIPPED = 77, SANITIZED = 86, WORKERS = 4096 };
 HOOK(__asan_default_options, "exitcode=86")
 HOOK(__lsan_default_options, "exitcode=86")
 HOOK(__ubsan_default_options, "exitcode=86:print_stacktrace=1")
-HOOK(__tsan_default_options, "exitcode=86:die_after_fork=0")
+HOOK(__tsan_default_options, harness_thread_sanitizer)
+
+const char *const harness_thread_sanitizer __attribute__((weak)) = "exitcode=86:die_after_fork=0";
+
+static bool no_leak_check;
+int __lsan_is_turned_off(void);
+int __lsan_is_turned_off(void)
+{
+    return no_leak_check;
+}
+
+void harness_without_leak_check(void)
+{
+    no_leak_check = true;
+}
 
 struct harness_worker {
     enum mode mode;

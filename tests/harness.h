@@ -42,6 +42,11 @@
 #define HARNESS_ADDRESS_SANITIZER 0
 #endif
 
+/* What the thread sanitizer is told; a test may have its own. */
+extern const char *const harness_thread_sanitizer;
+/* The leak sanitizer is not to look when this process exits: it could not. */
+void harness_without_leak_check(void);
+
 enum mode { THREADS, PROCESSES };
 
 struct test {

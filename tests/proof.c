@@ -8,6 +8,10 @@
  * MPSC_PROOF_STRIDE repeat a run. The spinning before a sleep is the same instructions over and over, so
  * that of each instruction in it the first visits are points, and the others are passed by.
  *
+ * A victim runs to its point at full speed, and where it does not come there so (without the steps it takes
+ * less time, and perhaps another way), dies elsewhere, and another goes there step by step: by default
+ * RETRACED of them only, since that takes the longest.
+ *
  * MPSC_PROOF=exhaustive covers every instruction. One that is no system call and after which the victim is
  * for others as it was before (witness.h) is the same point as the one before it: what a dead process had in
  * its own memory goes with it. All others are tried.
@@ -33,6 +37,7 @@ enum {
     POINTS = 8,
     PAIRS = 5,
     PAIRS_EXHAUSTIVE = 600,
+    RETRACED = 1,
     VISITS = 4,
     MOST_EVENTS = 200000,
     MOST_FAILURES = 3,
@@ -41,21 +46,28 @@ enum {
 
 /* ------------------------------------------------------------------ progress */
 
-/* Outlives the sweep that dies at a point. */
-static struct progress {
-    unsigned long point, total, tried, passed_by, failures;
-    uintptr_t address[2];
-    unsigned long totals[2], points[2]; /* of two victims */
-    uint64_t slowest;                   /* nanoseconds of a survivors' check */
-    unsigned long slowest_at;
-    const char *stage;
-    bool over;
-    unsigned long stepped; /* points that could not be run to */
+/* How a victim goes if nothing kills it. */
+struct course {
+    unsigned long total;
     struct event {
         uintptr_t address; /* 0: asleep */
         unsigned visit;    /* of that address */
         bool pass;         /* a point to pass by */
     } event[MOST_EVENTS];
+};
+
+/* Outlives the sweep that dies at a point. */
+static struct progress {
+    unsigned long point, tried, passed_by, failures;
+    struct course course[2]; /* of two victims */
+    unsigned long points[2];
+    uintptr_t address[2];
+    uint64_t slowest; /* nanoseconds of a survivors' check */
+    unsigned long slowest_at;
+    const char *stage;
+    bool over;
+    unsigned long stepped;   /* points that could not be run to */
+    unsigned long elsewhere; /* or were not come to */
 } *progress = &(struct progress){0};
 
 void stage(const char *text)
@@ -214,14 +226,14 @@ static void run_step(struct run *run, unsigned number, unsigned long point,
     progress->address[number] = s->state == STEPPER_EXITED ? 0 : stepper_address(s);
 }
 
-/* The same at full speed, which is a matter of breakpoints instead of steps. False: it did not come
- * there: without the steps it takes less time, and perhaps another way. */
-static bool run_fast(struct run *run, unsigned long point)
+/* The same at full speed, which is a matter of breakpoints instead of steps. False: it did not come there. */
+static bool run_fast(struct run *run, unsigned number, unsigned long point)
 {
-    struct stepper *s = &run->stepper[0];
+    struct stepper *s = &run->stepper[number];
+    const struct event *events = progress->course[number].event;
     /* Before it falls asleep there, it is at an instruction. */
-    bool asleep = progress->event[point - 1].address == 0;
-    const struct event *event = &progress->event[point - 1 - asleep];
+    bool asleep = events[point - 1].address == 0;
+    const struct event *event = &events[point - 1 - asleep];
     unsigned visits = 0;
     stage("the call");
     stepper_step(s, 0);
@@ -229,8 +241,8 @@ static bool run_fast(struct run *run, unsigned long point)
         visits += stepper_address(s) == event->address;
     while (visits < event->visit && (s->state == STEPPER_INSIDE || s->state == STEPPER_ASLEEP)) {
         if (s->state == STEPPER_ASLEEP) {
-            if (stepper_is_over(s))
-                return false;
+            if (run->victims == 2 || stepper_is_over(s))
+                break;
             run_wake(run);
         } else if (stepper_address(s) == event->address) {
             /* Off the breakpoint first. */
@@ -243,8 +255,16 @@ static bool run_fast(struct run *run, unsigned long point)
     if (visits == event->visit && asleep && s->state == STEPPER_INSIDE)
         stepper_step(s, 0);
     progress->over = s->state == STEPPER_OVER || s->state == STEPPER_EXITED;
-    progress->address[0] = event->address;
+    progress->address[number] = event->address;
     return visits == event->visit;
+}
+
+static bool can_run_to(const struct run *run, unsigned number, unsigned long point)
+{
+    const struct course *course = &progress->course[number];
+    return !(run->victim[number].scenario->traits & (FORKS | FOLLOWS)) && point > 1 &&
+           point < course->total &&
+           (course->event[point - 1].address || course->event[point - 2].address);
 }
 
 static void end_group(pid_t group)
@@ -297,19 +317,30 @@ static void run_has(struct run *run, const struct scenario *scenario)
         .run = run, .scenario = scenario, .phase = &phases[number], .number = number};
 }
 
-/* False: another point was tried. */
+enum pace {
+    BY_STEPS,
+    AT_FULL_SPEED, /* where that is possible */
+};
+
+/* False: it died elsewhere. `visited`: see run_step. */
+static bool run_victim(struct run *run, unsigned number, unsigned long point, enum pace pace,
+                       void (*visited)(const struct stepper *))
+{
+    if (pace == AT_FULL_SPEED && can_run_to(run, number, point))
+        return run_fast(run, number, point);
+    progress->stepped += !visited;
+    run_step(run, number, point, visited);
+    return true;
+}
+
 static bool run_point(const struct scenario *scenario, struct helper *helper, unsigned long point,
-                      bool fast, void (*visited)(const struct stepper *))
+                      enum pace pace, void (*visited)(const struct stepper *))
 {
     struct run run = run_of(scenario, helper);
-    bool there = true;
     alarm(SECONDS_PER_POINT * (visited ? 6 : 1));
     run_has(&run, scenario);
     run_prepare(&run);
-    if (fast)
-        there = run_fast(&run, point);
-    else
-        run_step(&run, 0, point, visited);
+    bool there = run_victim(&run, 0, point, pace, visited);
     stepper_kill(&run.stepper[0]);
     run_end(&run, point);
     return there;
@@ -328,14 +359,16 @@ static void run_pair(const struct pair *pair, struct helper *helper, const unsig
                      bool heir, void (*visited)(const struct stepper *))
 {
     struct run run = run_of(&pair->common, helper);
+    enum pace pace = visited ? BY_STEPS : AT_FULL_SPEED;
     alarm(SECONDS_PER_POINT * (visited ? 6 : 1));
     run_has(&run, scenario_called(pair->first));
     run_has(&run, scenario_called(pair->second));
     run_prepare(&run);
-    run_step(&run, 0, points[0], visited);
+    bool there = run_victim(&run, 0, points[0], pace, visited);
     if (heir)
         stepper_kill(&run.stepper[0]);
-    run_step(&run, 1, points[1], visited);
+    there &= run_victim(&run, 1, points[1], pace, visited);
+    progress->elsewhere += !there;
     if (!heir)
         stepper_kill(&run.stepper[0]);
     stepper_kill(&run.stepper[1]);
@@ -350,6 +383,7 @@ static struct place {
     unsigned visits;
 } places[PLACES];
 
+static struct course *measured;
 static struct witness *witness;
 
 /* The kernel's code in every process, which reads the clock: it writes nothing of ours, and begins again when
@@ -371,27 +405,37 @@ static bool is_the_same(const struct stepper *s)
         witness = witness_start(s->pid);
     if (s->plain && reads_the_clock(s))
         return true;
-    uint64_t now = witness_look(witness, !s->plain || progress->total == 0);
+    uint64_t now = witness_look(witness, !s->plain || measured->total == 0);
     bool same = now == before && s->plain;
     before = now;
     return same && s->state == STEPPER_INSIDE;
 }
 
-static void count_visit(const struct stepper *s)
+/* How often it has been at that address, with this. */
+static unsigned visits_of(uintptr_t address)
 {
-    uintptr_t address = s->state == STEPPER_INSIDE ? stepper_address(s) : 0;
-    bool same = exhaustive() && is_the_same(s);
-    unsigned long event = progress->total;
-    progress->total++;
-    assert_true(event < MOST_EVENTS);
     size_t i = address * UINT64_C(0x9e3779b97f4a7c15) >> 50;
     while (places[i].address && places[i].address != address)
         i = (i + 1) % PLACES;
     places[i].address = address;
-    places[i].visits++;
+    return ++places[i].visits;
+}
+
+static void count_event(const struct stepper *s)
+{
+    uintptr_t address = s->state == STEPPER_INSIDE ? stepper_address(s) : 0;
+    unsigned visit = visits_of(address);
+    assert_true(measured->total < MOST_EVENTS);
     /* A visit of the same place again and again is the spinning, or a loop over a table. */
-    bool pass = exhaustive() ? same : address && places[i].visits > VISITS;
-    progress->event[event] = (struct event){address, places[i].visits, pass};
+    measured->event[measured->total++] =
+        (struct event){address, visit, !exhaustive() && address && visit > VISITS};
+}
+
+static void count_and_compare(const struct stepper *s)
+{
+    bool pass = is_the_same(s);
+    count_event(s);
+    measured->event[measured->total - 1].pass = pass;
 }
 
 /* ------------------------------------------------------------------ a sweep */
@@ -424,57 +468,56 @@ static void stay_on_this_processor(void)
     sched_setaffinity(0, sizeof set, &set);
 }
 
-static void count_event(const struct stepper *s)
-{
-    (void)s;
-    progress->total++;
-}
-
 static void measure(const struct sweep *sweep, struct helper *helper)
 {
     progress->point = ULONG_MAX;
     if (!sweep->pair) {
-        (void)run_point(sweep->scenario, helper, ULONG_MAX, false, count_visit);
+        measured = &progress->course[0];
+        (void)run_point(sweep->scenario, helper, ULONG_MAX, BY_STEPS,
+                        exhaustive() ? count_and_compare : count_event);
         if (witness)
             witness_end(witness);
         return;
     }
     for (unsigned i = 0; i < 2; i++) {
         unsigned long points[2] = {i == 0 ? ULONG_MAX : 0, i == 1 ? ULONG_MAX : 0};
-        progress->total = 0;
+        measured = &progress->course[i];
+        memset(places, 0, sizeof places);
         run_pair(sweep->pair, helper, points, false, count_event);
-        progress->totals[i] = progress->total;
     }
 }
 
-static bool can_run_to(const struct scenario *scenario, unsigned long point)
+static void try_call(const struct scenario *scenario, struct helper *helper, unsigned long point)
 {
-    return !(scenario->traits & (FORKS | FOLLOWS)) && point > 1 && point < progress->total &&
-           (progress->event[point - 1].address || progress->event[point - 2].address);
+    const struct course *course = &progress->course[0];
+    if (point && point < course->total && course->event[point - 1].pass) {
+        progress->passed_by++;
+        return;
+    }
+    if (!run_point(scenario, helper, point, AT_FULL_SPEED, NULL) &&
+        (progress->elsewhere++ < RETRACED || exhaustive()))
+        (void)run_point(scenario, helper, point, BY_STEPS, NULL);
+    progress->tried++;
+}
+
+static void try_pair(const struct pair *pair, struct helper *helper, unsigned long point)
+{
+    uint64_t state = offset_of_run() * 1000003 + point;
+    for (unsigned i = 0; i < 5; i++)
+        chance(&state);
+    for (unsigned i = 0; i < 2; i++)
+        progress->points[i] = chance(&state) % (progress->course[i].total + 1);
+    run_pair(pair, helper, progress->points, point % 2, NULL);
+    progress->tried++;
 }
 
 static void try_point(const struct sweep *sweep, struct helper *helper, unsigned long point)
 {
     progress->point = point;
-    if (!sweep->pair) {
-        if (point && point < progress->total && progress->event[point - 1].pass) {
-            progress->passed_by++;
-            return;
-        }
-        bool fast = can_run_to(sweep->scenario, point);
-        if (!fast || !run_point(sweep->scenario, helper, point, true, NULL)) {
-            (void)run_point(sweep->scenario, helper, point, false, NULL);
-            progress->stepped++;
-        }
-    } else {
-        uint64_t state = offset_of_run() * 1000003 + point;
-        for (unsigned i = 0; i < 5; i++)
-            chance(&state);
-        for (unsigned i = 0; i < 2; i++)
-            progress->points[i] = chance(&state) % (progress->totals[i] + 1);
-        run_pair(sweep->pair, helper, progress->points, point % 2, NULL);
-    }
-    progress->tried++;
+    if (sweep->pair)
+        try_pair(sweep->pair, helper, point);
+    else
+        try_call(sweep->scenario, helper, point);
 }
 
 static int sweep(void *argument)
@@ -503,12 +546,12 @@ static void report_failure(const struct sweep *s, int result)
     const char *how = result == 128 + SIGALRM ? "HUNG" : "failed";
     if (s->pair)
         fprintf(stderr, "%s: killed at events %lu, %lu of %lu, %lu, %s; at %s", s->scenario->name,
-                progress->points[0], progress->points[1], progress->totals[0], progress->totals[1],
-                progress->point % 2 ? "the first one first" : "together",
+                progress->points[0], progress->points[1], progress->course[0].total,
+                progress->course[1].total, progress->point % 2 ? "the first one first" : "together",
                 stepper_place(progress->address[0]));
     else
         fprintf(stderr, "%s: killed at point %ld of %lu", s->scenario->name, (long)progress->point,
-                progress->total);
+                progress->course[0].total);
     fprintf(stderr, ", at %s; %s while looking at: %s\n",
             stepper_place(progress->address[s->pair != NULL]), how, progress->stage);
     fprintf(stderr, "  again: MPSC_PROOF_OFFSET=%lu MPSC_PROOF_STRIDE=%lu MPSC_TEST_FILTER=%s\n",
@@ -540,9 +583,10 @@ static unsigned long at_least(unsigned long n)
 /* Points of one victim at a stride, pairs of points by chance. */
 static void plan(struct sweep *s)
 {
-    unsigned long worth = progress->total;
-    for (unsigned long i = 0; i < progress->total; i++)
-        worth -= progress->event[i].pass;
+    const struct course *course = &progress->course[0];
+    unsigned long worth = course->total;
+    for (unsigned long i = 0; i < course->total; i++)
+        worth -= course->event[i].pass;
     s->measure = false;
     s->stride = 1;
     s->first = 0;
@@ -551,7 +595,7 @@ static void plan(struct sweep *s)
         return;
     s->stride = setting("MPSC_PROOF_STRIDE", exhaustive() ? 1 : worth / at_least(POINTS) + 1);
     s->first = offset_of_run() % (s->stride ? s->stride : 1);
-    s->last = progress->total;
+    s->last = course->total;
 }
 
 static void prove(const struct scenario *scenario, const struct pair *pair)
@@ -567,12 +611,13 @@ static void prove(const struct scenario *scenario, const struct pair *pair)
     plan(&s);
     while (progress->failures < setting("MPSC_PROOF_FAILURES", MOST_FAILURES) && !sweep_passed(&s))
         s.first = progress->point + s.stride;
-    printf("%-24s %6lu %s %5lu tried (stride %lu, %lu like others, %lu by steps), %.1f s; survivors"
-           " %.1f ms at most\n",
-           scenario->name, pair ? progress->totals[0] + progress->totals[1] : progress->total,
+    printf("%-24s %6lu %s %5lu tried (stride %lu, %lu like others, %lu by steps, %lu elsewhere), "
+           "%.1f s;"
+           " survivors %.1f ms at most\n",
+           scenario->name, progress->course[0].total + progress->course[1].total,
            pair ? "events, pairs:" : "events, points:", progress->tried, s.stride,
-           progress->passed_by, progress->stepped, (double)(now_ns() - start) / 1e9,
-           (double)progress->slowest / 1e6);
+           progress->passed_by, progress->stepped, progress->elsewhere,
+           (double)(now_ns() - start) / 1e9, (double)progress->slowest / 1e6);
     if (progress->failures)
         fail_msg("%s: %lu points failed", scenario->name, progress->failures);
 }
