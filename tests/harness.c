@@ -108,6 +108,11 @@ bool hurried(void)
     return scaled(100) < 10;
 }
 
+bool thorough(void)
+{
+    return getenv("MPSC_TEST_THOROUGH") != NULL;
+}
+
 uint64_t processor_time(pid_t pid)
 {
     clockid_t clock;

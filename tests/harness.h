@@ -132,6 +132,8 @@ unsigned long scaled(unsigned long n);
 /* Less than a tenth is asked for, since each process, or each step, takes its time: of what cannot be scaled
  * a part must do. */
 bool hurried(void);
+/* The storm and the kill proof are to do all that the suite asks of them, whatever the scale. */
+bool thorough(void);
 
 /* ------------------------------------------------------------------ assertions */
 

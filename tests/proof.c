@@ -4,7 +4,8 @@
  * fresh run for each.
  *
  * By default it tries about POINTS of each call, at a stride, with another offset each time; where
- * MPSC_TEST_SCALE asks for less, of a part of the calls, another one each time. MPSC_PROOF_OFFSET and
+ * MPSC_TEST_SCALE asks for less and not MPSC_TEST_THOROUGH for all, of a part of the calls, another one each
+ * time. MPSC_PROOF_OFFSET and
  * MPSC_PROOF_STRIDE repeat a run. The spinning before a sleep is the same instructions over and over, so
  * that of each instruction in it the first visits are points, and the others are passed by.
  *
@@ -572,7 +573,8 @@ static bool sweep_passed(struct sweep *s)
 static unsigned long one_of(void)
 {
     unsigned long scale = scaled(100);
-    return exhaustive() || getenv("MPSC_TEST_FILTER") || scale >= 100 ? 1 : 100 / scale;
+    return exhaustive() || thorough() || getenv("MPSC_TEST_FILTER") || scale >= 100 ? 1
+                                                                                    : 100 / scale;
 }
 
 static unsigned long at_least(unsigned long n)

@@ -4,8 +4,8 @@
  * and nothing that was committed is lost, torn, or delivered twice but to who comes after a receiver
  * that was killed over it; nobody hangs, and nothing leaks. See storm.h.
  *
- * A minute for all channels together, or as much of it as MPSC_TEST_SCALE says; `--minutes N` for as
- * long as that. The seed of chance is printed; `--seed S` or MPSC_TEST_SEED gives it.
+ * A minute for all channels together, or as much of it as MPSC_TEST_SCALE says, if it is not to be thorough;
+ * `--minutes N` for as long as that. The seed of chance is printed; `--seed S` or MPSC_TEST_SEED gives it.
  */
 #include "storm.h"
 
@@ -86,7 +86,7 @@ static void settings(int count, char **arguments)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     const char *given = getenv("MPSC_TEST_SEED");
-    nanoseconds = scaled(60000) * MILLISECONDS;
+    nanoseconds = (thorough() ? 60000 : scaled(60000)) * MILLISECONDS;
     seed = given ? strtoull(given, NULL, 10) : (uint64_t)now.tv_nsec / 1000 + 1;
     for (int i = 1; i < count; i += 2) {
         if (i + 1 < count && strcmp(arguments[i], "--minutes") == 0) {
