@@ -33,9 +33,13 @@ enum { SKIPPED = 77, SANITIZED = 86, WORKERS = 4096 };
 HOOK(__asan_default_options, "exitcode=86")
 HOOK(__lsan_default_options, "exitcode=86")
 HOOK(__ubsan_default_options, "exitcode=86:print_stacktrace=1")
-HOOK(__tsan_default_options, harness_thread_sanitizer)
+HOOK(__tsan_default_options, harness_thread_sanitizer())
 
-const char *const harness_thread_sanitizer __attribute__((weak)) = "exitcode=86:die_after_fork=0";
+/* A function: it is asked before the program's pointers are relocated. */
+__attribute__((weak)) const char *harness_thread_sanitizer(void)
+{
+    return "exitcode=86:die_after_fork=0";
+}
 
 static bool no_leak_check;
 int __lsan_is_turned_off(void);
