@@ -62,9 +62,9 @@ status_is() { [ "$status" -eq "$1" ]; }
 complains() { grep -q -e "$1" "$tmp/err"; }
 ends() { status_is "$1" && complains "$2"; }
 
-# The Python that has a module, in $python; empty: none.
+# The Python that has a module, in $python; empty: none. The system's first: others may be scripts that look for one.
 find_python() {
-    for python in python3 /usr/bin/python3; do
+    for python in /usr/bin/python3 python3; do
         if $python -c "import $1" 2>/dev/null; then
             return
         fi
