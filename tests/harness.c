@@ -33,13 +33,10 @@ enum { SKIPPED = 77, SANITIZED = 86, WORKERS = 4096 };
 HOOK(__asan_default_options, "exitcode=86")
 HOOK(__lsan_default_options, "exitcode=86")
 HOOK(__ubsan_default_options, "exitcode=86:print_stacktrace=1")
-HOOK(__tsan_default_options, harness_thread_sanitizer())
+HOOK(__tsan_default_options, harness_thread_sanitizer)
 
-/* A function: it is asked before the program's pointers are relocated. */
-__attribute__((weak)) const char *harness_thread_sanitizer(void)
-{
-    return "exitcode=86:die_after_fork=0";
-}
+/* An array: it is asked for before pointers are relocated and before any call may be made. */
+__attribute__((weak)) const char harness_thread_sanitizer[] = "exitcode=86:die_after_fork=0";
 
 static bool no_leak_check;
 int __lsan_is_turned_off(void);

@@ -43,7 +43,7 @@
 #endif
 
 /* What the thread sanitizer is told; a test may have its own. */
-const char *harness_thread_sanitizer(void);
+extern const char harness_thread_sanitizer[];
 /* The leak sanitizer is not to look when this process exits: it could not. */
 void harness_without_leak_check(void);
 
