@@ -739,7 +739,7 @@ static void each_byte_of_the_header(struct damage *d, unsigned long number, size
 /* Or each second, third, ... byte, from another one in each run. */
 static struct damage damage_of_the_header(bool attached_before)
 {
-    unsigned long step = 1 + (HEADER - 1) / scaled(HEADER);
+    unsigned long step = 1 + (HEADER - 1) / swept(HEADER);
     return (struct damage){.count = HEADER / step,
                            .step = step,
                            .first = now_ns() / 1000 % step,

@@ -456,7 +456,7 @@ static bool killed_selected(unsigned long instructions)
 static void at_a_stride(bool (*is_inside)(unsigned long))
 {
     harness_timeout(120);
-    unsigned long step = 1 + 600 / scaled(100), at = now_ns() / 1000 % step;
+    unsigned long step = 1 + 600 / swept(100), at = now_ns() / 1000 % step;
     steps_must_be_instructions(); /* now: the process that tries it would be one that came and went */
     while (is_inside(at))
         at += step;

@@ -808,7 +808,7 @@ static bool let_happen(struct scene *s, unsigned long number, int event, struct 
 static bool fail_everywhere(struct scene *s)
 {
     struct system_call call = {0};
-    unsigned long step = scaled(100) < 50 ? 3 : 1, number = 0;
+    unsigned long step = swept(100) < 50 ? 3 : 1, number = 0;
     for (; let_happen(s, number, INJECT_SIGNAL, &call); number += step) {
         const int *errors = errors_of(&call);
         for (int i = 0; i < MOST_ERRORS && errors[i]; i++)

@@ -73,6 +73,7 @@ static struct session {
 } * session;
 
 static const char *suite_name;
+static const struct test *first_test;
 static size_t tests_skipped;
 static sigset_t original_mask;
 
@@ -109,9 +110,9 @@ bool hurried(void)
     return scaled(100) < 10;
 }
 
-bool thorough(void)
+unsigned long swept(unsigned long n)
 {
-    return getenv("MPSC_TEST_THOROUGH") != NULL;
+    return getenv("MPSC_TEST_THOROUGH") ? n : scaled(n);
 }
 
 uint64_t processor_time(pid_t pid)
@@ -707,11 +708,14 @@ static const char *run_child(const struct test *test)
     return wrong;
 }
 
+/* "once": what goes in threads is not done in processes again. */
 static bool mode_excluded(const struct test *test)
 {
     const char *only = getenv("MPSC_TEST_MODE");
     if (test->run || !only)
         return false;
+    if (strcmp(only, "once") == 0)
+        return test > first_test && test[-1].run_in == test->run_in;
     return strcmp(only, test->mode == THREADS ? "threads" : "processes") != 0;
 }
 
@@ -771,6 +775,7 @@ int harness_main(const char *suite, const struct test *tests, size_t count)
                                      .test_func = run_test_of,
                                      .initial_state = (void *)(uintptr_t)&tests[i]};
     suite_name = suite;
+    first_test = tests;
     prepare();
     const char *filter = getenv("MPSC_TEST_FILTER");
     if (filter)

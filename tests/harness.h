@@ -9,9 +9,10 @@
  * child that it has not waited for, a process, or a channel name.
  *
  * The environment sets: MPSC_TEST_TIMEOUT_SCALE (a factor for all deadlines, 1), MPSC_TEST_SCALE
- * (percent of the whole work, 100; `make check` has less, see Makefile.am), MPSC_TEST_MODE ("threads"
- * or "processes": tests for the other mode are skipped), MPSC_TEST_FILTER (the tests to run, with *
- * and ?), MPSC_TEST_ON_HANG (a command to run for each process of a test that hangs; its pid is added:
+ * (percent of the whole work, 100; `make check` has less, see Makefile.am), MPSC_TEST_THOROUGH (what goes over
+ * all cases there are does so, whatever the scale), MPSC_TEST_MODE ("threads" or "processes": tests for the
+ * other mode are skipped; "once": a test of both runs in threads only), MPSC_TEST_FILTER (the tests to run,
+ * with * and ?), MPSC_TEST_ON_HANG (a command to run for each process of a test that hangs; its pid is added:
  * "gdb -batch -ex bt -p").
  */
 #ifndef HARNESS_H
@@ -132,8 +133,8 @@ unsigned long scaled(unsigned long n);
 /* Less than a tenth is asked for, since each process, or each step, takes its time: of what cannot be scaled
  * a part must do. */
 bool hurried(void);
-/* The storm and the kill proof are to do all that the suite asks of them, whatever the scale. */
-bool thorough(void);
+/* The same for what goes over all the cases that there are: with MPSC_TEST_THOROUGH `n`, whatever the scale. */
+unsigned long swept(unsigned long n);
 
 /* ------------------------------------------------------------------ assertions */
 

@@ -191,7 +191,7 @@ static void a_handler_before_the_sleep_is_seen(enum mode mode)
     handled = shared_memory(sizeof *handled);
     assert_status(mpsc_sync_channel(sizeof(int), 4, &tx, &call->rx), MPSC_OK);
     harness_timeout(120);
-    unsigned long count = instructions_left(call), step = count / scaled(100) + 1;
+    unsigned long count = instructions_left(call), step = count / swept(100) + 1;
     for (unsigned long at = now_ns() / 1000 % step; at < count - count / last; at += step)
         if (!seen_after(call, at) && mostly_missed(call, at))
             fail_msg("a handler after %lu of %lu instructions was not seen", at, count);

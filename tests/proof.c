@@ -4,14 +4,15 @@
  * fresh run for each.
  *
  * By default it tries about POINTS of each call, at a stride, with another offset each time; where
- * MPSC_TEST_SCALE asks for less and not MPSC_TEST_THOROUGH for all, of a part of the calls, another one each
- * time. MPSC_PROOF_OFFSET and
- * MPSC_PROOF_STRIDE repeat a run. The spinning before a sleep is the same instructions over and over, so
- * that of each instruction in it the first visits are points, and the others are passed by.
+ * MPSC_TEST_SCALE asks for less, and MPSC_TEST_THOROUGH not for all, of a part of the calls, another one each
+ * time. MPSC_PROOF_OFFSET and MPSC_PROOF_STRIDE repeat a run. The spinning before a sleep is the same
+ * instructions over and over, so that of each instruction in it the first visits are points, and the others
+ * are passed by.
  *
- * A victim runs to its point at full speed, and where it does not come there so (without the steps it takes
- * less time, and perhaps another way), dies elsewhere, and another goes there step by step: by default
- * RETRACED of them only, since that takes the longest.
+ * A victim runs to its point at full speed. Where it does not come there so (without the steps it takes less
+ * time, and perhaps another way), it dies elsewhere, and another one goes there step by step; by default only
+ * the first RETRACED times, since that takes the longest. Of two victims the second always goes by steps: with
+ * the first one dead it may go ways that it was not measured on.
  *
  * MPSC_PROOF=exhaustive covers every instruction. One that is no system call and after which the victim is
  * for others as it was before (witness.h) is the same point as the one before it: what a dead process had in
@@ -66,9 +67,8 @@ static struct progress {
     uint64_t slowest; /* nanoseconds of a survivors' check */
     unsigned long slowest_at;
     const char *stage;
-    bool over;
-    unsigned long stepped;   /* points that could not be run to */
-    unsigned long elsewhere; /* or were not come to */
+    unsigned long stepped;   /* victims that went step by step */
+    unsigned long elsewhere; /* that did not come to their point at full speed */
 } *progress = &(struct progress){0};
 
 void stage(const char *text)
@@ -223,7 +223,6 @@ static void run_step(struct run *run, unsigned number, unsigned long point,
         if (visited)
             visited(s);
     }
-    progress->over = s->state == STEPPER_OVER || s->state == STEPPER_EXITED;
     progress->address[number] = s->state == STEPPER_EXITED ? 0 : stepper_address(s);
 }
 
@@ -255,9 +254,9 @@ static bool run_fast(struct run *run, unsigned number, unsigned long point)
     }
     if (visits == event->visit && asleep && s->state == STEPPER_INSIDE)
         stepper_step(s, 0);
-    progress->over = s->state == STEPPER_OVER || s->state == STEPPER_EXITED;
-    progress->address[number] = event->address;
-    return visits == event->visit;
+    bool there = visits == event->visit;
+    progress->address[number] = there ? event->address : 0;
+    return there;
 }
 
 static bool can_run_to(const struct run *run, unsigned number, unsigned long point)
@@ -356,11 +355,10 @@ static const struct scenario *scenario_called(const char *name)
 }
 
 /* Both are stopped and die together, or the second goes on where the first has died. */
-static void run_pair(const struct pair *pair, struct helper *helper, const unsigned long *points,
-                     bool heir, void (*visited)(const struct stepper *))
+static bool run_pair(const struct pair *pair, struct helper *helper, const unsigned long *points,
+                     bool heir, enum pace pace, void (*visited)(const struct stepper *))
 {
     struct run run = run_of(&pair->common, helper);
-    enum pace pace = visited ? BY_STEPS : AT_FULL_SPEED;
     alarm(SECONDS_PER_POINT * (visited ? 6 : 1));
     run_has(&run, scenario_called(pair->first));
     run_has(&run, scenario_called(pair->second));
@@ -368,12 +366,12 @@ static void run_pair(const struct pair *pair, struct helper *helper, const unsig
     bool there = run_victim(&run, 0, points[0], pace, visited);
     if (heir)
         stepper_kill(&run.stepper[0]);
-    there &= run_victim(&run, 1, points[1], pace, visited);
-    progress->elsewhere += !there;
+    (void)run_victim(&run, 1, points[1], BY_STEPS, visited);
     if (!heir)
         stepper_kill(&run.stepper[0]);
     stepper_kill(&run.stepper[1]);
     run_end(&run, points[0]);
+    return there;
 }
 
 /* ------------------------------------------------------------------ measuring */
@@ -484,8 +482,15 @@ static void measure(const struct sweep *sweep, struct helper *helper)
         unsigned long points[2] = {i == 0 ? ULONG_MAX : 0, i == 1 ? ULONG_MAX : 0};
         measured = &progress->course[i];
         memset(places, 0, sizeof places);
-        run_pair(sweep->pair, helper, points, false, count_event);
+        (void)run_pair(sweep->pair, helper, points, false, BY_STEPS, count_event);
     }
+}
+
+/* A victim died elsewhere: is another one to go to that point step by step? */
+static bool is_retraced(void)
+{
+    progress->elsewhere++;
+    return progress->elsewhere <= RETRACED || exhaustive() || getenv("MPSC_PROOF_OFFSET");
 }
 
 static void try_call(const struct scenario *scenario, struct helper *helper, unsigned long point)
@@ -495,10 +500,10 @@ static void try_call(const struct scenario *scenario, struct helper *helper, uns
         progress->passed_by++;
         return;
     }
-    if (!run_point(scenario, helper, point, AT_FULL_SPEED, NULL) &&
-        (progress->elsewhere++ < RETRACED || exhaustive()))
-        (void)run_point(scenario, helper, point, BY_STEPS, NULL);
-    progress->tried++;
+    bool there = run_point(scenario, helper, point, AT_FULL_SPEED, NULL);
+    if (!there && is_retraced())
+        there = run_point(scenario, helper, point, BY_STEPS, NULL);
+    progress->tried += there;
 }
 
 static void try_pair(const struct pair *pair, struct helper *helper, unsigned long point)
@@ -508,8 +513,11 @@ static void try_pair(const struct pair *pair, struct helper *helper, unsigned lo
         chance(&state);
     for (unsigned i = 0; i < 2; i++)
         progress->points[i] = chance(&state) % (progress->course[i].total + 1);
-    run_pair(pair, helper, progress->points, point % 2, NULL);
-    progress->tried++;
+    bool heir = point % 2;
+    bool there = run_pair(pair, helper, progress->points, heir, AT_FULL_SPEED, NULL);
+    if (!there && is_retraced())
+        there = run_pair(pair, helper, progress->points, heir, BY_STEPS, NULL);
+    progress->tried += there;
 }
 
 static void try_point(const struct sweep *sweep, struct helper *helper, unsigned long point)
@@ -572,9 +580,10 @@ static bool sweep_passed(struct sweep *s)
 /* One call of so many is tried. */
 static unsigned long one_of(void)
 {
-    unsigned long scale = scaled(100);
-    return exhaustive() || thorough() || getenv("MPSC_TEST_FILTER") || scale >= 100 ? 1
-                                                                                    : 100 / scale;
+    unsigned long scale = swept(100);
+    if (exhaustive() || getenv("MPSC_TEST_FILTER") || scale >= 100)
+        return 1;
+    return 100 / scale;
 }
 
 static unsigned long at_least(unsigned long n)

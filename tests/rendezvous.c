@@ -543,7 +543,7 @@ static void given_up_at_any_instruction(enum mode mode)
 {
     (void)mode;
     harness_needs_futexes("--with-sync=pthread: who is stopped with its mutex holds up the others");
-    unsigned long step = 1 + 600 / scaled(150), at = now_ns() / 1000 % step;
+    unsigned long step = 1 + 600 / swept(150), at = now_ns() / 1000 % step;
     /* On a slow machine it is always given up first, which is a longer way. */
     const unsigned long most = 2000;
     for (bool inside = true; inside && at < most; at += step) {
@@ -598,7 +598,7 @@ static void met_at_any_instruction(enum mode mode)
     /* It gives up after some 1600. Where steps are slow the clock moves on while it is read, which begins anew
      * then, and may never end. */
     const unsigned long most = 2500;
-    unsigned long all = met_after(most), step = 1 + all / scaled(100);
+    unsigned long all = met_after(most), step = 1 + all / swept(100);
     for (unsigned long at = now_ns() / 1000 % step; at < all; at += step)
         met_after(at);
 }

@@ -995,7 +995,7 @@ static bool overtaken_after(unsigned long instructions)
 
 static void sender_overtaken_at_any_instruction(void)
 {
-    unsigned long step = 1 + 8 / scaled(8), at = now_ns() / 1000 % step;
+    unsigned long step = 1 + 8 / swept(8), at = now_ns() / 1000 % step;
     for (; overtaken_after(at); at += step)
         continue;
 }

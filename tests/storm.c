@@ -86,7 +86,7 @@ static void settings(int count, char **arguments)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     const char *given = getenv("MPSC_TEST_SEED");
-    nanoseconds = (thorough() ? 60000 : scaled(60000)) * MILLISECONDS;
+    nanoseconds = swept(60000) * MILLISECONDS;
     seed = given ? strtoull(given, NULL, 10) : (uint64_t)now.tv_nsec / 1000 + 1;
     for (int i = 1; i < count; i += 2) {
         if (i + 1 < count && strcmp(arguments[i], "--minutes") == 0) {
