@@ -20,7 +20,7 @@ $MAKE -s tests/fuzz/segment
 
 found=$(mktemp -d)
 trap 'rm -rf "$found" "$found.log"' EXIT
-if ! tests/fuzz/segment -seed=1 -max_len=500 -max_total_time=15 \
+if ! tests/fuzz/segment -seed=1 -max_len=500 -max_total_time=10 \
     -timeout=$((20 * (${MPSC_TEST_TIMEOUT_SCALE%.*} + 1))) -artifact_prefix=tests/fuzz- \
     "$found" "$srcdir/tests/fuzz/corpus" >"$found.log" 2>&1; then
     tail -n 200 "$found.log"

@@ -36,7 +36,7 @@
 #include <time.h>
 
 enum {
-    POINTS = 8,
+    POINTS = 5,
     PAIRS = 5,
     PAIRS_EXHAUSTIVE = 600,
     RETRACED = 1,
