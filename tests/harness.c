@@ -105,14 +105,14 @@ unsigned long scaled(unsigned long n)
     return result ? result : 1;
 }
 
-bool hurried(void)
-{
-    return scaled(100) < 10;
-}
-
 unsigned long swept(unsigned long n)
 {
     return getenv("MPSC_TEST_THOROUGH") ? n : scaled(n);
+}
+
+bool hurried(void)
+{
+    return scaled(100) < 10;
 }
 
 uint64_t processor_time(pid_t pid)

@@ -129,12 +129,12 @@ void wait_asleep(worker w);
 
 /* `n`, or as much of it as MPSC_TEST_SCALE says; 1 at least. */
 unsigned long scaled(unsigned long n);
+/* The same for what goes over all the cases that there are: with MPSC_TEST_THOROUGH `n`, whatever the scale. */
+unsigned long swept(unsigned long n);
 
 /* Less than a tenth is asked for, since each process, or each step, takes its time: of what cannot be scaled
  * a part must do. */
 bool hurried(void);
-/* The same for what goes over all the cases that there are: with MPSC_TEST_THOROUGH `n`, whatever the scale. */
-unsigned long swept(unsigned long n);
 
 /* ------------------------------------------------------------------ assertions */
 

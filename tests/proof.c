@@ -11,7 +11,7 @@
  *
  * A victim runs to its point at full speed. Where it does not come there so (without the steps it takes less
  * time, and perhaps another way), it dies elsewhere, and another one goes there step by step; by default only
- * the first RETRACED times, since that takes the longest. Of two victims the second always goes by steps: with
+ * the first RETRACED times, since that takes the longest, and each time when a run is repeated. Of two victims the second always goes by steps: with
  * the first one dead it may go ways that it was not measured on.
  *
  * MPSC_PROOF=exhaustive covers every instruction. One that is no system call and after which the victim is
@@ -48,27 +48,20 @@ enum {
 
 /* ------------------------------------------------------------------ progress */
 
-/* How a victim goes if nothing kills it. */
-struct course {
-    unsigned long total;
-    struct event {
-        uintptr_t address; /* 0: asleep */
-        unsigned visit;    /* of that address */
-        bool pass;         /* a point to pass by */
-    } event[MOST_EVENTS];
-};
-
 /* Outlives the sweep that dies at a point. */
 static struct progress {
     unsigned long point, tried, passed_by, failures;
-    struct course course[2]; /* of two victims */
-    unsigned long points[2];
+    unsigned long totals[2], points[2]; /* of two victims */
     uintptr_t address[2];
     uint64_t slowest; /* nanoseconds of a survivors' check */
-    unsigned long slowest_at;
     const char *stage;
-    unsigned long stepped;   /* victims that went step by step */
+    unsigned long stepped;   /* first victims that went step by step */
     unsigned long elsewhere; /* that did not come to their point at full speed */
+    struct event {           /* of the first one, when nothing kills it */
+        uintptr_t address;   /* 0: asleep */
+        unsigned visit;      /* of that address */
+        bool pass;           /* a point to pass by */
+    } event[MOST_EVENTS];
 } *progress = &(struct progress){0};
 
 void stage(const char *text)
@@ -226,14 +219,14 @@ static void run_step(struct run *run, unsigned number, unsigned long point,
     progress->address[number] = s->state == STEPPER_EXITED ? 0 : stepper_address(s);
 }
 
-/* The same at full speed, which is a matter of breakpoints instead of steps. False: it did not come there. */
-static bool run_fast(struct run *run, unsigned number, unsigned long point)
+/* The same for the first one at full speed, which is a matter of breakpoints instead of steps. False: it did not
+ * come there. */
+static bool run_fast(struct run *run, unsigned long point)
 {
-    struct stepper *s = &run->stepper[number];
-    const struct event *events = progress->course[number].event;
+    struct stepper *s = &run->stepper[0];
     /* Before it falls asleep there, it is at an instruction. */
-    bool asleep = events[point - 1].address == 0;
-    const struct event *event = &events[point - 1 - asleep];
+    bool asleep = progress->event[point - 1].address == 0;
+    const struct event *event = &progress->event[point - 1 - asleep];
     unsigned visits = 0;
     stage("the call");
     stepper_step(s, 0);
@@ -255,16 +248,14 @@ static bool run_fast(struct run *run, unsigned number, unsigned long point)
     if (visits == event->visit && asleep && s->state == STEPPER_INSIDE)
         stepper_step(s, 0);
     bool there = visits == event->visit;
-    progress->address[number] = there ? event->address : 0;
+    progress->address[0] = there ? event->address : 0;
     return there;
 }
 
-static bool can_run_to(const struct run *run, unsigned number, unsigned long point)
+static bool can_run_to(const struct scenario *scenario, unsigned long point)
 {
-    const struct course *course = &progress->course[number];
-    return !(run->victim[number].scenario->traits & (FORKS | FOLLOWS)) && point > 1 &&
-           point < course->total &&
-           (course->event[point - 1].address || course->event[point - 2].address);
+    return !(scenario->traits & (FORKS | FOLLOWS)) && point > 1 && point < progress->totals[0] &&
+           (progress->event[point - 1].address || progress->event[point - 2].address);
 }
 
 static void end_group(pid_t group)
@@ -274,15 +265,13 @@ static void end_group(pid_t group)
         ;
 }
 
-static void run_end(struct run *run, unsigned long point)
+static void run_end(struct run *run)
 {
     uint64_t start = now_ns();
     survivors_check(run);
     uint64_t time = now_ns() - start;
-    if (time > progress->slowest) {
+    if (time > progress->slowest)
         progress->slowest = time;
-        progress->slowest_at = point;
-    }
     for (unsigned i = 0; i < run->victims; i++) {
         if (run->stepper[i].pid)
             stepper_reap(&run->stepper[i]);
@@ -322,14 +311,14 @@ enum pace {
     AT_FULL_SPEED, /* where that is possible */
 };
 
-/* False: it died elsewhere. `visited`: see run_step. */
-static bool run_victim(struct run *run, unsigned number, unsigned long point, enum pace pace,
-                       void (*visited)(const struct stepper *))
+/* The first victim. False: it died elsewhere. `visited`: see run_step. */
+static bool run_first(struct run *run, unsigned long point, enum pace pace,
+                      void (*visited)(const struct stepper *))
 {
-    if (pace == AT_FULL_SPEED && can_run_to(run, number, point))
-        return run_fast(run, number, point);
+    if (pace == AT_FULL_SPEED && can_run_to(run->victim[0].scenario, point))
+        return run_fast(run, point);
     progress->stepped += !visited;
-    run_step(run, number, point, visited);
+    run_step(run, 0, point, visited);
     return true;
 }
 
@@ -340,9 +329,9 @@ static bool run_point(const struct scenario *scenario, struct helper *helper, un
     alarm(SECONDS_PER_POINT * (visited ? 6 : 1));
     run_has(&run, scenario);
     run_prepare(&run);
-    bool there = run_victim(&run, 0, point, pace, visited);
+    bool there = run_first(&run, point, pace, visited);
     stepper_kill(&run.stepper[0]);
-    run_end(&run, point);
+    run_end(&run);
     return there;
 }
 
@@ -363,14 +352,14 @@ static bool run_pair(const struct pair *pair, struct helper *helper, const unsig
     run_has(&run, scenario_called(pair->first));
     run_has(&run, scenario_called(pair->second));
     run_prepare(&run);
-    bool there = run_victim(&run, 0, points[0], pace, visited);
+    bool there = run_first(&run, points[0], pace, visited);
     if (heir)
         stepper_kill(&run.stepper[0]);
-    (void)run_victim(&run, 1, points[1], BY_STEPS, visited);
+    run_step(&run, 1, points[1], visited);
     if (!heir)
         stepper_kill(&run.stepper[0]);
     stepper_kill(&run.stepper[1]);
-    run_end(&run, points[0]);
+    run_end(&run);
     return there;
 }
 
@@ -382,7 +371,6 @@ static struct place {
     unsigned visits;
 } places[PLACES];
 
-static struct course *measured;
 static struct witness *witness;
 
 /* The kernel's code in every process, which reads the clock: it writes nothing of ours, and begins again when
@@ -404,7 +392,7 @@ static bool is_the_same(const struct stepper *s)
         witness = witness_start(s->pid);
     if (s->plain && reads_the_clock(s))
         return true;
-    uint64_t now = witness_look(witness, !s->plain || measured->total == 0);
+    uint64_t now = witness_look(witness, !s->plain || progress->totals[0] == 0);
     bool same = now == before && s->plain;
     before = now;
     return same && s->state == STEPPER_INSIDE;
@@ -424,9 +412,9 @@ static void count_event(const struct stepper *s)
 {
     uintptr_t address = s->state == STEPPER_INSIDE ? stepper_address(s) : 0;
     unsigned visit = visits_of(address);
-    assert_true(measured->total < MOST_EVENTS);
+    assert_true(progress->totals[0] < MOST_EVENTS);
     /* A visit of the same place again and again is the spinning, or a loop over a table. */
-    measured->event[measured->total++] =
+    progress->event[progress->totals[0]++] =
         (struct event){address, visit, !exhaustive() && address && visit > VISITS};
 }
 
@@ -434,7 +422,13 @@ static void count_and_compare(const struct stepper *s)
 {
     bool pass = is_the_same(s);
     count_event(s);
-    measured->event[measured->total - 1].pass = pass;
+    progress->event[progress->totals[0] - 1].pass = pass;
+}
+
+static void count_event_of_second(const struct stepper *s)
+{
+    (void)s;
+    progress->totals[1]++;
 }
 
 /* ------------------------------------------------------------------ a sweep */
@@ -471,19 +465,15 @@ static void measure(const struct sweep *sweep, struct helper *helper)
 {
     progress->point = ULONG_MAX;
     if (!sweep->pair) {
-        measured = &progress->course[0];
         (void)run_point(sweep->scenario, helper, ULONG_MAX, BY_STEPS,
                         exhaustive() ? count_and_compare : count_event);
         if (witness)
             witness_end(witness);
         return;
     }
-    for (unsigned i = 0; i < 2; i++) {
-        unsigned long points[2] = {i == 0 ? ULONG_MAX : 0, i == 1 ? ULONG_MAX : 0};
-        measured = &progress->course[i];
-        memset(places, 0, sizeof places);
-        (void)run_pair(sweep->pair, helper, points, false, BY_STEPS, count_event);
-    }
+    const unsigned long first[] = {ULONG_MAX, 0}, second[] = {0, ULONG_MAX};
+    (void)run_pair(sweep->pair, helper, first, false, BY_STEPS, count_event);
+    (void)run_pair(sweep->pair, helper, second, false, BY_STEPS, count_event_of_second);
 }
 
 /* A victim died elsewhere: is another one to go to that point step by step? */
@@ -495,8 +485,7 @@ static bool is_retraced(void)
 
 static void try_call(const struct scenario *scenario, struct helper *helper, unsigned long point)
 {
-    const struct course *course = &progress->course[0];
-    if (point && point < course->total && course->event[point - 1].pass) {
+    if (point && point < progress->totals[0] && progress->event[point - 1].pass) {
         progress->passed_by++;
         return;
     }
@@ -512,7 +501,7 @@ static void try_pair(const struct pair *pair, struct helper *helper, unsigned lo
     for (unsigned i = 0; i < 5; i++)
         chance(&state);
     for (unsigned i = 0; i < 2; i++)
-        progress->points[i] = chance(&state) % (progress->course[i].total + 1);
+        progress->points[i] = chance(&state) % (progress->totals[i] + 1);
     bool heir = point % 2;
     bool there = run_pair(pair, helper, progress->points, heir, AT_FULL_SPEED, NULL);
     if (!there && is_retraced())
@@ -555,12 +544,12 @@ static void report_failure(const struct sweep *s, int result)
     const char *how = result == 128 + SIGALRM ? "HUNG" : "failed";
     if (s->pair)
         fprintf(stderr, "%s: killed at events %lu, %lu of %lu, %lu, %s; at %s", s->scenario->name,
-                progress->points[0], progress->points[1], progress->course[0].total,
-                progress->course[1].total, progress->point % 2 ? "the first one first" : "together",
+                progress->points[0], progress->points[1], progress->totals[0], progress->totals[1],
+                progress->point % 2 ? "the first one first" : "together",
                 stepper_place(progress->address[0]));
     else
         fprintf(stderr, "%s: killed at point %ld of %lu", s->scenario->name, (long)progress->point,
-                progress->course[0].total);
+                progress->totals[0]);
     fprintf(stderr, ", at %s; %s while looking at: %s\n",
             stepper_place(progress->address[s->pair != NULL]), how, progress->stage);
     fprintf(stderr, "  again: MPSC_PROOF_OFFSET=%lu MPSC_PROOF_STRIDE=%lu MPSC_TEST_FILTER=%s\n",
@@ -594,10 +583,9 @@ static unsigned long at_least(unsigned long n)
 /* Points of one victim at a stride, pairs of points by chance. */
 static void plan(struct sweep *s)
 {
-    const struct course *course = &progress->course[0];
-    unsigned long worth = course->total;
-    for (unsigned long i = 0; i < course->total; i++)
-        worth -= course->event[i].pass;
+    unsigned long worth = progress->totals[0];
+    for (unsigned long i = 0; i < progress->totals[0]; i++)
+        worth -= progress->event[i].pass;
     s->measure = false;
     s->stride = 1;
     s->first = 0;
@@ -606,7 +594,7 @@ static void plan(struct sweep *s)
         return;
     s->stride = setting("MPSC_PROOF_STRIDE", exhaustive() ? 1 : worth / at_least(POINTS) + 1);
     s->first = offset_of_run() % (s->stride ? s->stride : 1);
-    s->last = course->total;
+    s->last = progress->totals[0];
 }
 
 static void prove(const struct scenario *scenario, const struct pair *pair)
@@ -622,10 +610,9 @@ static void prove(const struct scenario *scenario, const struct pair *pair)
     plan(&s);
     while (progress->failures < setting("MPSC_PROOF_FAILURES", MOST_FAILURES) && !sweep_passed(&s))
         s.first = progress->point + s.stride;
-    printf("%-24s %6lu %s %5lu tried (stride %lu, %lu like others, %lu by steps, %lu elsewhere), "
-           "%.1f s;"
-           " survivors %.1f ms at most\n",
-           scenario->name, progress->course[0].total + progress->course[1].total,
+    printf("%-24s %6lu %s %5lu tried (stride %lu, %lu like others, %lu by steps, %lu "
+           "elsewhere), %.1f s; survivors %.1f ms at most\n",
+           scenario->name, progress->totals[0] + progress->totals[1],
            pair ? "events, pairs:" : "events, points:", progress->tried, s.stride,
            progress->passed_by, progress->stepped, progress->elsewhere,
            (double)(now_ns() - start) / 1e9, (double)progress->slowest / 1e6);
