@@ -7,7 +7,7 @@
  * not that simple: told by its own measures, a compiler makes calls of the first and has room for the
  * second. */
 #define CPU_PATH static inline __attribute__((always_inline))
-#define CPU_ASIDE static __attribute__((noinline))
+#define CPU_ASIDE __attribute__((noinline))
 
 /* In a loop that waits for another core. */
 static inline void cpu_pause(void)

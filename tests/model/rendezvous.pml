@@ -2,9 +2,10 @@
 /*
  * A rendezvous (bound 0, one cell): a message that is taken by a mark or withdrawn (ring_mark,
  * ring_withdraw), and the offers by which mpsc_try_send knows that a receiver waits (lib/offer.c,
- * wait_offering in lib/receiver.c, claim_offered and finish in lib/sender.c). A blocking sender, whose
- * sends may time out; a sender that only tries, at once or when it sees an offer; a receiver, whose
- * first TIMED calls may time out, and its successor. Each of them may die before each step.
+ * wait_offering in lib/receiver_look.c, claim_offered in lib/sender_claim.c, finish in lib/sender.c).
+ * A blocking sender, whose sends may time out; a sender that only tries, at once or when it sees an
+ * offer; a receiver, whose first TIMED calls may time out, and its successor. Each of them may die
+ * before each step.
  *
  * The sleep on `arrived` is that of sleep.pml; waiting for room is a guard.
  *
@@ -137,7 +138,7 @@ claimed:
            fi
        }
        notify_arrived(BLOCKING);
-       /* hand_over: until the head has passed, or a time-out, whenever it comes. */
+       /* sender_hand_over: until the head has passed, or a time-out, whenever it comes. */
        atomic {
            if
            :: head > tail_
