@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* mpsc_select: any number of receivers at once, the ready one named, none starved by a busy one, asleep
- * while there is none. (Senders killed in the middle of telling it: tests/event_loop.c.) */
+ * while there is none. (Senders killed in the middle of telling it: tests/poller_is_told.c.) */
 #include "possessions.h"
 #include "together.h"
 
