@@ -708,6 +708,17 @@ static const char *run_child(const struct test *test)
     return wrong;
 }
 
+/* A word that means nothing would leave tests out. */
+static void check_mode(void)
+{
+    const char *only = getenv("MPSC_TEST_MODE");
+    if (!only || strcmp(only, "threads") == 0 || strcmp(only, "processes") == 0 ||
+        strcmp(only, "once") == 0)
+        return;
+    fprintf(stderr, "MPSC_TEST_MODE is threads, processes or once, not \"%s\"\n", only);
+    exit(1);
+}
+
 /* "once": what goes in threads is not done in processes again. */
 static bool mode_excluded(const struct test *test)
 {
@@ -747,6 +758,7 @@ static void run_test_of(void **state)
 
 static void prepare(void)
 {
+    check_mode();
     session =
         mmap(NULL, sizeof *session, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (session == MAP_FAILED) {

@@ -304,6 +304,12 @@ static void a_skipped_test_is_neither(void)
         fail_msg("not skipped:\n%s", output);
 }
 
+static void a_mode_that_means_nothing_fails(void)
+{
+    setenv("MPSC_TEST_MODE", "", 1);
+    must_fail(inner_clean, "1", "MPSC_TEST_MODE");
+}
+
 /* ------------------------------------------------------------------ the tools for tests */
 
 static int *value_of(void *argument)
@@ -409,6 +415,7 @@ int main(void)
         TEST(a_failing_worker_fails),
         TEST(a_wait_without_end_fails),
         TEST(a_skipped_test_is_neither),
+        TEST(a_mode_that_means_nothing_fails),
         TEST_BOTH(shared_memory_is_shared),
         TEST_BOTH(a_blocked_worker_sleeps),
         TEST(a_worker_that_waits_for_its_turn_does_not),
