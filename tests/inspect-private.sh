@@ -32,11 +32,11 @@ come_and_go() {
     done
 }
 
-# many_times N COMMAND CONDITION...: so each time.
+# many_times COMMAND CONDITION...: so each time.
 many_times() {
-    left=$1
-    command=$2
-    shift 2
+    left=${MPSC_TEST_SCALE:-20}
+    command=$1
+    shift
     while [ "$left" -gt 0 ]; do
         left=$((left - 1))
         # shellcheck disable=SC2086
@@ -128,9 +128,9 @@ if [ -n "$mapped" ]; then
     come_and_go "$mapped" &
     passers=$!
     started="$started $passers"
-    check "others that come and go do not hide it" many_times 20 list says "^private/$inode "
+    check "others that come and go do not hide it" many_times list says "^private/$inode "
     check "from whoever asks for it neither" \
-        many_times 20 "show private/$inode" says "^sender  *$peer3  *inspect_peer"
+        many_times "show private/$inode" says "^sender  *$peer3  *inspect_peer"
     kill $passers
 fi
 

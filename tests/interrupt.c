@@ -6,7 +6,9 @@
 #include "steps.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -35,14 +37,14 @@ static void signal_worker(worker w, int number)
     assert_int_equal(syscall(SYS_tgkill, worker_pid(w), worker_tid(w), number), 0);
 }
 
-/* Signals until the worker's first call has ended: a handler that runs when a sleep ends anyway, the
- * bounded ones do, is one that the call cannot see. */
-static void interrupt(struct blocked *b)
+/* Signals until the worker's call has ended: a handler that runs when a sleep ends anyway, the bounded ones
+ * do, is one that the call cannot see. */
+static void signal_until(worker w, atomic_int *ended)
 {
-    while (atomic_load(&b->ended) == 0) {
-        signal_worker(b->worker, SIGUSR1);
+    while (atomic_load(ended) == 0) {
+        signal_worker(w, SIGUSR1);
         uint64_t patience = now_ns() + 50 * MILLISECONDS;
-        while (atomic_load(&b->ended) == 0 && now_ns() < patience)
+        while (atomic_load(ended) == 0 && now_ns() < patience)
             nanosleep(&(struct timespec){0, 50000}, NULL);
     }
 }
@@ -66,7 +68,7 @@ static void handler_interrupts(enum mode mode, int flags)
             atomic_store(handled, 0);
             struct blocked *b =
                 blocked_start(&blocking_calls[i], mode, timed ? 3600 * SECONDS : MPSC_FOREVER);
-            interrupt(b);
+            signal_until(b->worker, &b->ended);
             if (atomic_load(&b->said) != MPSC_INTERRUPTED)
                 fail_msg("%s said %s", b->call->name, mpsc_strstatus(atomic_load(&b->said)));
             assert_true(atomic_load(handled) > 0);
@@ -93,6 +95,80 @@ static void handler_interrupts_every_call(enum mode mode)
 static void handler_interrupts_with_restart_too(enum mode mode)
 {
     handler_interrupts(mode, SA_RESTART);
+}
+
+/* ------------------------------------------------------------------ a handler that comes later */
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
+/* What a thread sleeps in; 0: it does not. */
+static long sleeps_in(worker w)
+{
+    char path[64];
+    long call = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", worker_pid(w), worker_tid(w));
+    FILE *file = fopen(path, "r");
+    if (!file)
+        harness_skip("/proc does not show what a thread sleeps in");
+    if (fscanf(file, "%ld", &call) != 1)
+        call = 0; /* "running" */
+    fclose(file);
+    return call;
+}
+
+static bool watches_for_deaths(void *argument)
+{
+    return sleeps_in(argument) == SYS_futex_waitv;
+}
+
+struct handled_late {
+    struct ends ends;
+    atomic_int set, is_set, ended;
+};
+
+static void *sets_a_handler(void *argument)
+{
+    struct handled_late *late = argument;
+    wait_for(&late->set);
+    handle(SIGUSR1, counts, SA_RESTART);
+    atomic_store(&late->is_set, 1);
+    return NULL;
+}
+
+static int receives_beside_a_thread(void *argument)
+{
+    struct handled_late *late = argument;
+    pthread_t other;
+    int value;
+    mpsc_sender_close(late->ends.tx);
+    assert_int_equal(pthread_create(&other, NULL, sets_a_handler, late), 0);
+    assert_status(mpsc_recv(late->ends.rx, &value, sizeof value, NULL), MPSC_INTERRUPTED);
+    atomic_store(&late->ended, 1);
+    pthread_join(other, NULL);
+    mpsc_receiver_close(late->ends.rx);
+    return 0;
+}
+
+/* A sleep that watches for deaths goes on after a handler with SA_RESTART. Whether there is one was asked
+ * before, and is asked again. */
+static void handler_with_restart_set_meanwhile_interrupts(enum mode mode)
+{
+    (void)mode;
+    needs_futexes();
+    if (syscall(SYS_futex_waitv, NULL, 0, 0, NULL, 0) != 0 && errno == ENOSYS)
+        harness_skip("there is no futex_waitv, and no such sleep");
+    handled = shared_memory(sizeof *handled);
+    struct handled_late *late = shared_memory(sizeof *late);
+    late->ends = ends_open(sizeof(int), 1);
+    worker w = worker_start(PROCESSES, receives_beside_a_thread, late);
+    wait_until(watches_for_deaths, w);
+    atomic_store(&late->set, 1);
+    wait_for(&late->is_set);
+    signal_until(w, &late->ended);
+    assert_int_equal(worker_join(w), 0);
+    ends_close(late->ends);
 }
 
 /* ------------------------------------------------------------------ before it sleeps */
@@ -786,6 +862,7 @@ int main(void)
     static const struct test tests[] = {
         TEST_BOTH(handler_interrupts_every_call),
         TEST_BOTH(handler_interrupts_with_restart_too),
+        TEST_PROCESSES(handler_with_restart_set_meanwhile_interrupts),
         TEST_PROCESSES(a_handler_before_the_sleep_is_seen),
         TEST_BOTH(signals_without_handler_do_not_interrupt),
         TEST_BOTH(handler_sends_while_main_sends),
