@@ -418,9 +418,9 @@ static void write_file(const char *name, const void *bytes, size_t size)
     assert_true(fd >= 0);
     assert_int_equal(ftruncate(fd, (off_t)size), 0);
     /* Zeros stay holes, but where a segment has none. */
-    for (size_t i = 0; i < size; i += 4096) {
+    for (size_t i = 0; bytes && i < size; i += 4096) {
         static const char zeros[4096];
-        const char *page = bytes ? (const char *)bytes + i : zeros;
+        const char *page = (const char *)bytes + i;
         size_t length = size - i < 4096 ? size - i : 4096;
         if (memcmp(page, zeros, length) != 0)
             assert_int_equal(pwrite(fd, page, length, (off_t)i), length);
