@@ -150,8 +150,19 @@ exec 3<&-
 
 # ---- One that has gone
 
+# Sleeping it has looked once, and is to look again.
+sleeps() { [ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat")" = S ]; }
+calls_it() { complains "^mpsc-inspect: no channel '$1';"; }
+$inspect show --interval 2 "removed/$removed" >"$tmp/out" 2>"$tmp/err" &
+looker=$!
+started="$started $looker"
+in_time sleeps $looker
 kill -KILL "$peer2"
 wait "$peer2" 2>/dev/null
+wait $looker
+status=$?
+check "show names one that goes meanwhile as it was asked for" calls_it "removed/$removed"
+check "with its status" status_is 1
 run show "removed/$removed"
 check "one that has gone is told" ends 1 "no process .* has 'removed/$removed' open"
 run show "private/x"

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Does it go into the census? */
-static bool counts(struct census *census, const struct channel *channel)
+static bool counts(struct census *census, const struct place *place, const struct channel *channel)
 {
     switch (channel->state) {
     case CHANNEL_TROUBLE:
@@ -16,7 +16,7 @@ static bool counts(struct census *census, const struct channel *channel)
         census->trouble = true;
         return true;
     case CHANNEL_DENIED:
-        census->denied += channel->name[0] != '\0';
+        census->denied += place->named;
         return false;
     case CHANNEL_NONE:
     case CHANNEL_OTHER:
@@ -44,7 +44,7 @@ bool census_take(struct census *census)
     for (size_t i = 0; i < places.count; i++) {
         struct channel *channel = &census->channels[census->count];
         channel_look(&places.places[i], channel);
-        if (counts(census, channel) && !has_gone(channel, &places.places[i]))
+        if (counts(census, &places.places[i], channel) && !has_gone(channel, &places.places[i]))
             census->count++;
         else
             channel_free(channel);

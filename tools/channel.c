@@ -126,8 +126,7 @@ bool channel_view(struct place *place, struct channel *channel, struct view *vie
 {
     int fd;
     *channel = (struct channel){.sent_rate = -1, .received_rate = -1};
-    if (place->named)
-        snprintf(channel->name, sizeof channel->name, "%s", strrchr(place->path, '/') + 1);
+    snprintf(channel->name, sizeof channel->name, "%s", place->name);
     channel->state = open_file(place, channel, &fd);
     if (channel->state != CHANNEL_OK)
         return false;

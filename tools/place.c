@@ -126,6 +126,7 @@ int place_open(struct place *place)
 bool place_find(const char *name, struct place *place)
 {
     *place = (struct place){.named = true};
+    snprintf(place->name, sizeof place->name, "%s", name);
     if (!is_called(name, &place->device, &place->inode)) {
         snprintf(place->path, sizeof place->path, "%s/%s", CHANNEL_FOLDER, name);
         return true;
@@ -154,12 +155,21 @@ static struct place *add(struct places *places)
     return place;
 }
 
+static void add_name(struct places *places, const char *name)
+{
+    struct place *place = add(places);
+    snprintf(place->path, sizeof place->path, "%s/%s", CHANNEL_FOLDER, name);
+    snprintf(place->name, sizeof place->name, "%s", name);
+}
+
 static void add_file(const char *path, uint64_t device, uint64_t inode, void *context)
 {
     struct places *places = context;
     struct place *place = add(places);
     *place = (struct place){.device = device, .inode = inode};
     snprintf(place->path, sizeof place->path, "%s", path);
+    /* Whether it had a name is known when it is opened. */
+    place_call("private", device, inode, place->name, sizeof place->name);
 }
 
 static int by_path(const void *left, const void *right)
@@ -183,7 +193,7 @@ static bool find_named(struct places *found)
     const struct dirent *entry;
     for (errno = 0; (entry = readdir(folder)); errno = 0)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            snprintf(add(found)->path, PLACE_PATH_SIZE, "%s/%s", CHANNEL_FOLDER, entry->d_name);
+            add_name(found, entry->d_name);
     int error = errno;
     closedir(folder);
     errno = error;

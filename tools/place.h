@@ -23,9 +23,10 @@
 enum { PLACE_PATH_SIZE = sizeof CHANNEL_FOLDER + 1 + MPSC_MAX_NAME };
 
 struct place {
-    char path[PLACE_PATH_SIZE]; /* leads to it */
-    bool named;                 /* in CHANNEL_FOLDER */
-    uint64_t device, inode;     /* of one that is not */
+    char path[PLACE_PATH_SIZE];   /* leads to it */
+    char name[MPSC_MAX_NAME + 1]; /* as it was asked for; else what is known of it, unopened */
+    bool named;                   /* in CHANNEL_FOLDER */
+    uint64_t device, inode;       /* of one that is not */
 };
 
 /* A name without its leading slash. NULL: it cannot be one. */
