@@ -217,6 +217,31 @@ done
 check "list does so silently" [ "$(grep -c "$prefix" "$tmp/err")" -eq 0 ]
 check "list has the channel of a wild name, tamed" says "^$prefix-?\\[31mred "
 check "list lets no escape sequence out" lines 0 "$escape"
+
+# Where there is no room for a copy of its tables, which take 5 MB. The program itself needs some.
+# shellcheck disable=SC3045
+room_is() { ulimit -v "$1"; }
+room=2048
+until (room_is $room && $inspect --version) >"$tmp/out" 2>&1 || [ $room -gt 65536 ]; do
+    room=$((room + 512))
+done
+run_in_little_room() {
+    (room_is $((room + 2048)) && exec $inspect "$@") >"$tmp/out" 2>"$tmp/err"
+    status=$?
+}
+complaints() { [ "$(grep -c -e "cannot look at '$2'" "$tmp/err")" -eq "$1" ]; }
+if [ $room -le 65536 ]; then
+    for command in list metrics; do
+        run_in_little_room $command
+        check "$command complains once of what it cannot look at, and looks at twice" complaints 1 "$name"
+        check "and has trouble" status_is 2
+    done
+    run_in_little_room list
+    check "list has it" says "^$name .* unknown\$"
+else # a sanitizer takes more than there is
+    echo "skipped: what there is no room for"
+fi
+
 for kind in checksum cut short; do
     run show "$prefix-$kind"
     check "show tells of damage ($kind)" ends 1 'is damaged'

@@ -7,12 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool has_trouble(const struct census *census, const char *name)
+{
+    for (size_t i = 0; i < census->count; i++)
+        if (census->channels[i].state == CHANNEL_TROUBLE &&
+            strcmp(census->channels[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 /* Does it go into the census? */
 static bool counts(struct census *census, const struct place *place, const struct channel *channel)
 {
     switch (channel->state) {
     case CHANNEL_TROUBLE:
-        complain("cannot look at '%s': %s", channel->name, channel_trouble(channel));
         census->trouble = true;
         return true;
     case CHANNEL_DENIED:
@@ -32,7 +40,16 @@ static bool has_gone(const struct channel *channel, const struct place *place)
     return place->named && channel_is_open(channel) && !channel->stats.linked;
 }
 
-bool census_take(struct census *census)
+static void complain_of_new(const struct census *before, const struct census *census)
+{
+    for (size_t i = 0; i < census->count; i++) {
+        const struct channel *channel = &census->channels[i];
+        if (channel->state == CHANNEL_TROUBLE && !has_trouble(before, channel->name))
+            complain("cannot look at '%s': %s", channel->name, channel_trouble(channel));
+    }
+}
+
+bool census_take(const struct census *before, struct census *census)
 {
     struct places places;
     *census = (struct census){0};
@@ -50,6 +67,7 @@ bool census_take(struct census *census)
             channel_free(channel);
     }
     places_free(&places);
+    complain_of_new(before, census);
     return true;
 }
 
@@ -71,7 +89,7 @@ static void look_at(char **names, struct census *census)
 bool census_of(char **names, struct census *census)
 {
     if (!names[0])
-        return census_take(census);
+        return census_take(&(struct census){0}, census);
     look_at(names, census);
     return true;
 }
@@ -108,11 +126,11 @@ bool census_watch(uint64_t nanoseconds, struct census *census)
 {
     struct census before = {0};
     if (nanoseconds > 0) {
-        if (!census_take(&before))
+        if (!census_take(&(struct census){0}, &before))
             return false;
         channel_pause(nanoseconds);
     }
-    if (!census_take(census)) {
+    if (!census_take(&before, census)) {
         census_free(&before);
         return false;
     }

@@ -13,8 +13,9 @@ struct census {
     bool trouble;    /* it was complained of */
 };
 
-/* False: there is no looking, and it was complained of. */
-bool census_take(struct census *census);
+/* False: there is no looking, and it was complained of. What could not be looked at `before` is not
+ * complained of again. */
+bool census_take(const struct census *before, struct census *census);
 /* Of those named, whatever they are; of all, where none is named. False: as above. */
 bool census_of(char **names, struct census *census);
 /* Compares with the one before, which ends, and reaches verdicts. */

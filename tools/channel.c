@@ -56,8 +56,19 @@ static void call(struct channel *channel, const struct stat *file, int fd)
 static bool is_found_by_name(const struct place *place, const struct stat *file)
 {
     struct stat folder;
-    return !place->named && file->st_nlink > 0 && stat(CHANNEL_FOLDER, &folder) == 0 &&
+    return !place->named && file->st_dev == place->device && file->st_ino == place->inode &&
+           file->st_nlink > 0 && stat(CHANNEL_FOLDER, &folder) == 0 &&
            folder.st_dev == file->st_dev;
+}
+
+/* One that cannot be opened has the same trouble by its name, and is told of there. */
+static enum channel_state not_opened_at(const struct place *place, struct channel *channel)
+{
+    struct stat file;
+    enum channel_state state = not_opened(channel);
+    if (state == CHANNEL_TROUBLE && stat(place->path, &file) == 0 && is_found_by_name(place, &file))
+        return CHANNEL_NONE;
+    return state;
 }
 
 /* A descriptor of what is at least the beginning of a channel, if this is CHANNEL_OK. */
@@ -65,7 +76,7 @@ static enum channel_state open_file(struct place *place, struct channel *channel
 {
     *fd = place_open(place);
     if (*fd < 0)
-        return not_opened(channel);
+        return not_opened_at(place, channel);
     struct stat file;
     enum channel_state state = CHANNEL_OK;
     if (fstat(*fd, &file) != 0)

@@ -67,7 +67,7 @@ static bool look(struct watch *watch)
 {
     struct census now = {0};
     if (!watch->arguments->operands[0]) {
-        if (!census_take(&now))
+        if (!census_take(&watch->census, &now))
             return false;
     } else {
         now.channels = text_room(1, sizeof *now.channels);
