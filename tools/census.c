@@ -57,6 +57,7 @@ bool census_take(const struct census *before, struct census *census)
         complain("cannot read %s, where channels are: %s", CHANNEL_FOLDER, strerror(errno));
         return false;
     }
+    census->incomplete = places.incomplete;
     census->channels = text_room(places.count, sizeof *census->channels);
     for (size_t i = 0; i < places.count; i++) {
         struct channel *channel = &census->channels[census->count];
@@ -163,4 +164,7 @@ void census_caveats(const struct census *census)
         complain("%u process%s may not be looked into by this user: channels without a name that "
                  "only they have are not listed",
                  census->hidden, census->hidden == 1 ? "" : "es");
+    if (census->incomplete)
+        complain("this may be incomplete: what processes have mapped could not all be read, so "
+                 "channels without a name may be missing");
 }

@@ -10,6 +10,7 @@ struct census {
     size_t count;
     size_t denied;   /* files with a name that may not be read: channels may be among them */
     unsigned hidden; /* processes that may not be looked into */
+    bool incomplete; /* not all that processes have mapped was seen */
     bool trouble;    /* it was complained of */
 };
 

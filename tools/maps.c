@@ -11,7 +11,7 @@
 
 enum { PATIENCE = 1000 }; /* milliseconds without a word */
 
-/* What the child finds: less than PIPE_BUF, so it comes whole. */
+/* What the child finds: less than PIPE_BUF, so it comes whole. The last has no path: that was all. */
 struct mapped {
     uint64_t device, inode;
     char path[96];
@@ -32,21 +32,23 @@ static bool next(int from, struct mapped *mapped)
     return poll(&wait, 1, PATIENCE) == 1 && read(from, mapped, sizeof *mapped) == sizeof *mapped;
 }
 
-void maps_files(process_visit visit, void *context)
+bool maps_files(process_visit visit, void *context)
 {
     int ends[2];
     if (pipe(ends) != 0)
-        return;
+        return false;
     fflush(NULL); /* nothing of ours is to be printed twice */
     pid_t child = fork();
     if (child == 0) {
         close(ends[0]);
         process_entries("map_files", tell, &ends[1]);
+        tell("", 0, 0, &ends[1]);
         _exit(0);
     }
     close(ends[1]);
     struct mapped mapped;
-    while (child > 0 && next(ends[0], &mapped))
+    bool told;
+    while ((told = child > 0 && next(ends[0], &mapped)) && mapped.path[0])
         visit(mapped.path, mapped.device, mapped.inode, context);
     close(ends[0]);
     if (child > 0) {
@@ -55,4 +57,5 @@ void maps_files(process_visit visit, void *context)
         for (int i = 0; i < 100 && waitpid(child, NULL, WNOHANG) == 0; i++)
             usleep(1000);
     }
+    return told;
 }

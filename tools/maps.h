@@ -9,7 +9,8 @@
 
 #include "process.h"
 
-/* Nothing is visited where this user may not open what others have mapped. */
-void maps_files(process_visit visit, void *context);
+/* Nothing is visited where this user may not open what others have mapped. False: it took too long, or could
+ * not be done, and there may be more. */
+bool maps_files(process_visit visit, void *context);
 
 #endif

@@ -205,7 +205,7 @@ static void find_open(struct places *found, unsigned *hidden)
 {
     size_t first = found->count, kept = first;
     *hidden = process_entries("fd", add_file, found);
-    maps_files(add_file, found);
+    found->incomplete = !maps_files(add_file, found);
     struct place *places = found->places;
     if (found->count > first)
         qsort(places + first, found->count - first, sizeof *places, by_inode);

@@ -44,6 +44,7 @@ void place_call(const char *kind, uint64_t device, uint64_t inode, char *name, s
 struct places {
     struct place *places;
     size_t count, room;
+    bool incomplete; /* there may be more, without a name */
 };
 bool places_find(struct places *found, unsigned *hidden);
 void places_free(struct places *places);
