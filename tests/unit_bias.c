@@ -191,6 +191,37 @@ static void another_sender_revokes_it_first(void)
     scene_close();
 }
 
+static bool is_told(struct condvar *condvar)
+{
+    return !(atomic_load(&condvar->waiting) & CONDVAR_ASLEEP);
+}
+
+/* Who revokes showed an intent and withdrew it, and a receiver may be asleep over that; and those who were held
+ * up may go on. A loan tells nobody else before it is sent. */
+static void who_revokes_tells_who_sleeps(void)
+{
+    mpsc_sender *owner, *other;
+    mpsc_receiver *rx;
+    mpsc_status status;
+    assert_status(mpsc_sync_channel(sizeof(int), BOUND, &owner, &rx), MPSC_OK);
+    has_sent_much(owner);
+    assert_status(mpsc_send(owner, &(int){1}, sizeof(int)), MPSC_OK);
+    struct header *header = ((const struct handle *)owner)->segment->header;
+    assert_int_equal(atomic_load(&header->rings[0].bias) & BIAS_STATE, BIAS_GIVEN);
+
+    assert_status(mpsc_sender_clone(owner, &other), MPSC_OK);
+    condvar_prepare(&header->arrived);
+    condvar_prepare(&header->room);
+    void *loan = mpsc_loan(other, sizeof(int), &status);
+    assert_status(status, MPSC_OK);
+    assert_true(is_told(&header->arrived));
+    assert_true(is_told(&header->room));
+    assert_status(mpsc_cancel_loan(other, loan), MPSC_OK);
+    mpsc_sender_close(other);
+    mpsc_sender_close(owner);
+    mpsc_receiver_close(rx);
+}
+
 /* Its intent is at the tail: it may be about to store that. */
 static void what_is_about_to_be_claimed_holds_up_others(void)
 {
@@ -751,6 +782,7 @@ int main(void)
         TEST(one_of_several_is_not),
         TEST(nobody_is_where_membarrier_is_not_to_be_had),
         TEST(another_sender_revokes_it_first),
+        TEST(who_revokes_tells_who_sleeps),
         TEST(what_is_about_to_be_claimed_holds_up_others),
         TEST(an_intent_that_is_withdrawn_does_not),
         TEST(nor_does_one_of_the_dead),
