@@ -299,6 +299,27 @@ void wait_asleep(worker w)
     wait_until(worker_sleeps, w);
 }
 
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+
+static bool worker_watches(void *argument)
+{
+    worker w = argument;
+    char text[512];
+    if (!read_of_thread(w->pid, worker_tid(w), "syscall", text, sizeof text))
+        harness_skip("/proc does not show what a thread sleeps in");
+    return strtol(text, NULL, 10) == SYS_futex_waitv; /* 0: "running" */
+}
+
+void wait_watching(worker w)
+{
+    harness_needs_futexes("--with-sync=pthread watches for nothing");
+    if (syscall(SYS_futex_waitv, NULL, 0, 0, NULL, 0) != 0 && errno == ENOSYS)
+        harness_skip("there is no futex_waitv");
+    wait_until(worker_watches, w);
+}
+
 /* ------------------------------------------------------------------ workers */
 
 static void *thread_body(void *argument)

@@ -126,6 +126,8 @@ bool sleeping(pid_t pid, pid_t tid);
 
 /* Waits until the worker sleeps: it has begun a call that blocks, and is past its spinning. */
 void wait_asleep(worker w);
+/* Until it is asleep and watches for deaths; the test is skipped where there is no such sleep. */
+void wait_watching(worker w);
 
 /* `n`, or as much of it as MPSC_TEST_SCALE says; 1 at least. */
 unsigned long scaled(unsigned long n);

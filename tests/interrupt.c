@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -99,30 +98,6 @@ static void handler_interrupts_with_restart_too(enum mode mode)
 
 /* ------------------------------------------------------------------ a handler that comes later */
 
-#ifndef SYS_futex_waitv
-#define SYS_futex_waitv 449
-#endif
-
-/* What a thread sleeps in; 0: it does not. */
-static long sleeps_in(worker w)
-{
-    char path[64];
-    long call = 0;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", worker_pid(w), worker_tid(w));
-    FILE *file = fopen(path, "r");
-    if (!file)
-        harness_skip("/proc does not show what a thread sleeps in");
-    if (fscanf(file, "%ld", &call) != 1)
-        call = 0; /* "running" */
-    fclose(file);
-    return call;
-}
-
-static bool watches_for_deaths(void *argument)
-{
-    return sleeps_in(argument) == SYS_futex_waitv;
-}
-
 struct handled_late {
     struct ends ends;
     atomic_int set, is_set, ended;
@@ -157,13 +132,11 @@ static void handler_with_restart_set_meanwhile_interrupts(enum mode mode)
 {
     (void)mode;
     needs_futexes();
-    if (syscall(SYS_futex_waitv, NULL, 0, 0, NULL, 0) != 0 && errno == ENOSYS)
-        harness_skip("there is no futex_waitv, and no such sleep");
     handled = shared_memory(sizeof *handled);
     struct handled_late *late = shared_memory(sizeof *late);
     late->ends = ends_open(sizeof(int), 1);
     worker w = worker_start(PROCESSES, receives_beside_a_thread, late);
-    wait_until(watches_for_deaths, w);
+    wait_watching(w);
     atomic_store(&late->set, 1);
     wait_for(&late->is_set);
     signal_until(w, &late->ended);

@@ -283,6 +283,18 @@ static void sender_is_woken_by_release_and_by_close(enum mode mode)
     }
 }
 
+/* ------------------------------------------------------------------ news of a death */
+
+/* So that a death wakes it at once, and it need not come to look. */
+static void every_sleeper_watches_for_deaths(enum mode mode)
+{
+    for (int i = 0; i < BLOCKING_CALLS; i++) {
+        struct blocked *b = blocked_start(&blocking_calls[i], mode, MPSC_FOREVER);
+        wait_watching(b->worker);
+        blocked_finish(b);
+    }
+}
+
 /* ------------------------------------------------------------------ time-outs */
 
 static void time_outs_are_never_early(void)
@@ -686,6 +698,7 @@ int main(void)
         TEST_BOTH(every_sleeper_is_woken),
         TEST_BOTH(receiver_is_woken_by_everything),
         TEST_BOTH(sender_is_woken_by_release_and_by_close),
+        TEST_PROCESSES(every_sleeper_watches_for_deaths),
         TEST(time_outs_are_never_early),
         TEST(no_time_is_enough_when_nothing_is_in_the_way),
         TEST(long_message_that_timed_out_leaves_no_trace),
