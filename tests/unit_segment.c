@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A segment as a whole (lib/segment.c, lib/view.c): made, named, opened, refused, repaired, removed. */
+#include "injector.h"
 #include "members.h"
 
 #include "condvar.h"
@@ -666,6 +667,90 @@ static void two_that_find_an_orphan_meet(enum mode mode)
     assert_int_equal(worker_join(receiver), 0);
 }
 
+/* ------------------------------------------------------------------ one who is late */
+
+/* It has found that the channel has ended, and is about to remove its name. */
+struct latecomer {
+    struct injector injector;
+    const char *name;
+};
+
+static int opens_late(void *argument)
+{
+    struct latecomer *late = argument;
+    injector_begin(&late->injector);
+    mpsc_sender *tx = open_tx(late->name, 24, 5);
+    injector_end(&late->injector, false);
+    send_number(tx, 7);
+    mpsc_sender_close(tx);
+    return 0;
+}
+
+static int unlinks_late(void *argument)
+{
+    struct latecomer *late = argument;
+    injector_begin(&late->injector);
+    mpsc_status status = mpsc_unlink(late->name);
+    injector_end(&late->injector, false);
+    assert_status(status, MPSC_OK);
+    return 0;
+}
+
+static int closes_late(void *argument)
+{
+    struct latecomer *late = argument;
+    mpsc_sender *tx = open_tx(late->name, 24, 5);
+    injector_begin(&late->injector);
+    mpsc_sender_close(tx);
+    injector_end(&late->injector, false);
+    return 0;
+}
+
+static bool waits_for_a_lock(const struct system_call *call)
+{
+    return call->number == SYS_fcntl && call->arguments[1] == F_OFD_SETLKW;
+}
+
+static bool tries_a_lock(const struct system_call *call)
+{
+    return call->number == SYS_fcntl && call->arguments[1] == F_OFD_SETLK;
+}
+
+/* Between its first look at the name and its lock on what that meant then, another replaces the orphan. */
+static mpsc_receiver *replaced_meanwhile(struct latecomer *late, int (*body)(void *),
+                                         injector_filter *locks)
+{
+    struct system_call call;
+    worker w = injector_start(&late->injector, body, late);
+    pid_t pid = worker_pid(w);
+    assert_true(injector_go(&late->injector, locks, 0, &pid, &call));
+    mpsc_receiver *rx = open_rx(late->name, 24, 5);
+    assert_int_equal(ptrace(PTRACE_DETACH, pid, NULL, NULL), 0);
+    assert_int_equal(worker_join(w), 0);
+    assert_true(name_exists(late->name));
+    return rx;
+}
+
+static void who_is_late_removes_no_newer_channel(void)
+{
+    struct latecomer *late = shared_memory(sizeof *late);
+    struct segment orphan;
+    late->name = channel_name();
+
+    orphan_new(late->name, &orphan);
+    segment_close(&orphan);
+    mpsc_receiver *rx = replaced_meanwhile(late, opens_late, waits_for_a_lock);
+    assert_int_equal(recv_number(rx), 7); /* both are on the newer one */
+    mpsc_receiver_close(rx);
+
+    orphan_new(late->name, &orphan);
+    segment_close(&orphan);
+    mpsc_receiver_close(replaced_meanwhile(late, unlinks_late, waits_for_a_lock));
+
+    mpsc_receiver_close(replaced_meanwhile(late, closes_late, tries_a_lock));
+    assert_false(name_exists(late->name));
+}
+
 int main(void)
 {
     static const struct test tests[] = {
@@ -687,6 +772,7 @@ int main(void)
         TEST(a_newer_channel_keeps_its_name),
         TEST_PROCESSES(a_remover_that_dies_is_replaced),
         TEST_PROCESSES(two_that_find_an_orphan_meet),
+        TEST(who_is_late_removes_no_newer_channel),
     };
     return harness_main("unit_segment", tests, sizeof tests / sizeof *tests);
 }
