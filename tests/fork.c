@@ -626,6 +626,31 @@ static void many_forks_leak_nothing(void)
     mpsc_receiver_close(s->rx);
 }
 
+/* Their places in the tables are free at the next fork, though nobody else opens, clones or closes. All senders
+ * that there may be would be theirs. */
+static void killed_children_take_no_sender_from_the_next(void)
+{
+    enum { SENDERS = 1000, CHILDREN = MPSC_MAX_SENDERS / SENDERS };
+    struct scene *s = scene_open(NAMED);
+    mpsc_sender *senders[SENDERS] = {s->tx};
+    for (int i = 1; i < SENDERS; i++)
+        senders[i] = clone_of(s->tx);
+    for (int i = 0; i < CHILDREN; i++) {
+        worker child = worker_start(PROCESSES, touches_nothing, s);
+        kill(worker_pid(child), SIGKILL);
+        assert_int_equal(worker_join(child), 128 + SIGKILL);
+        wait_counts(s->name, SENDERS, 1, 1);
+    }
+    worker next = worker_start(PROCESSES, sends_three_when_told, s);
+    step_to(&s->step, 1);
+    join_well(next);
+    for (int i = 1; i <= 3; i++)
+        expect_int(s->rx, i);
+    for (int i = 0; i < SENDERS; i++)
+        mpsc_sender_close(senders[i]);
+    mpsc_receiver_close(s->rx);
+}
+
 /* ------------------------------------------------------------------ those who hold nothing */
 
 /* A program that ends when its input does. */
@@ -919,6 +944,7 @@ int main(void)
         TEST(peek_is_not_inherited),
         TEST(failed_fork_leaves_the_counts_right),
         TEST(many_forks_leak_nothing),
+        TEST(killed_children_take_no_sender_from_the_next),
         TEST(exec_holds_nothing),
         TEST(vfork_holds_nothing),
         TEST(posix_spawn_holds_nothing),
