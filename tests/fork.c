@@ -2,6 +2,8 @@
 /* 1.3.7 Fork: a child has its parent's handles, both ends count as a pipe's do. */
 #include "together.h"
 
+#include "segment.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -519,6 +521,21 @@ static void peek_is_not_inherited(void)
 
 enum { CANNOT_BE_NOBODY = 77 };
 
+/* What the tables hold, that of the dead included; mpsc_stat leaves that out. */
+static void assert_tables_hold(const char *name, unsigned senders, unsigned receivers,
+                               unsigned processes)
+{
+    struct segment segment;
+    unsigned count = 0;
+    assert_status(segment_open(name, false, &segment), MPSC_OK);
+    for (unsigned slot = 0; slot < registry_process_high(&segment.registry); slot++)
+        count += atomic_load(&segment.registry.processes[slot].life) != 0;
+    assert_int_equal(count, processes);
+    assert_int_equal(atomic_load(&segment.header->senders), senders);
+    assert_int_equal(atomic_load(&segment.header->receivers), receivers);
+    segment_close(&segment);
+}
+
 static int fork_fails(void *argument)
 {
     struct scene *s = argument;
@@ -547,6 +564,7 @@ static int fork_fails(void *argument)
         if (child > 0) /* privileged in some other way */
             return CANNOT_BE_NOBODY;
         assert_int_equal(errno, EAGAIN);
+        assert_tables_hold(s->name, 2, 1, 1); /* the next fork would clear them away */
     }
     assert_counts(s->name, 2, 1, 1);
     send_int(second, 1);
