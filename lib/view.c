@@ -388,6 +388,11 @@ uint32_t view_control_pid(const struct view *view)
     return atomic_load_explicit(&registry->processes[slot].pid, memory_order_relaxed);
 }
 
+bool view_name_is_held(const struct view *view)
+{
+    return os_lock_held(view->segment.fd, LOCK_UNLINK) == 1;
+}
+
 unsigned view_endpoints(const struct view *view)
 {
     return registry_endpoint_high(&view->segment.registry);

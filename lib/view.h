@@ -41,6 +41,8 @@ bool view_endpoint(const struct view *view, unsigned index, struct view_endpoint
 bool view_control_is_held(const struct view *view);
 /* That process, as it sees itself; 0: none is seen. */
 uint32_t view_control_pid(const struct view *view);
+/* Is somebody about to remove its name? Who else would remove it, or replace an orphan, waits for that. */
+bool view_name_is_held(const struct view *view);
 /* Which rule the segment breaks, NULL: none. */
 const char *view_check(const struct view *view);
 

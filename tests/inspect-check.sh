@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # mpsc-inspect check tells a sound channel from a damaged one, and what is wrong; gc removes what is
-# orphaned and nothing else.
+# orphaned and nothing else; and who is stopped over the removal of a name is named.
 #
 # Other tests have channels too, orphans among them: what is removed here is always named.
 set -u
@@ -76,6 +76,58 @@ check "gc keeps what a stopped process has open" says "^$name: kept: it is in us
 kill -CONT "$peer1"
 kill -KILL "$peer1"
 wait "$peer1" 2>/dev/null
+
+# ---- One that is stopped over the removal of a name: all who would remove it wait
+
+start_peer 3 - 8 # first: it would keep the other's input open
+start_peer 2 "$prefix-durable" 8 durable
+ask 2 "many 3"
+ask 3 "hold $folder/$name"
+ask 3 "hold $folder/$prefix-durable"
+# shellcheck disable=SC2154
+kill -STOP "$peer3"
+remover="pid $peer3 (inspect_peer), about to remove its name, is stopped"
+wait_for "show names who is stopped over removing an orphan, and who waits" "show $name" \
+    says "^orphaned: .* 3 messages queued; who opens or unlinks it waits: $remover\$"
+check "and tells what that one holds" \
+    says "^ *$peer3  *inspect_peer  *stopped  *the name: about to remove it  *who opens or unlinks it\$"
+check "and is no error" status_is 0
+for options in '' --dry-run; do
+    # There may be none.
+    # shellcheck disable=SC2086
+    run gc $options "$name"
+    check "gc $options keeps it, and names that one" says "^$name: kept: $remover\$"
+    check "which is status 2" status_is 2
+done
+check "it is there" [ -e "$folder/$name" ]
+if can_be_nobody; then
+    chmod 0644 "$folder/$name"
+    as_nobody show "$name"
+    check "who may not look into that one is told so" says \
+        '^orphaned: .* waits: another process, which this user may not look into, is about to remove its name$'
+    chmod 0600 "$folder/$name"
+fi
+run show "$prefix-durable"
+check "show names it of a channel in use" says "^3 messages wait: .*; who unlinks it waits: $remover\$"
+check "which is stalled" says '^state  *stalled$'
+exec 6>&-
+# shellcheck disable=SC2154
+wait "$peer2"
+run show "$prefix-durable"
+check "and of one that is idle" says "^idle: .*; who unlinks it waits: $remover\$"
+check "which it stays" says '^state  *idle$'
+kill -CONT "$peer3"
+wait_for "show names one that is not stopped too" "show $name" \
+    says "^orphaned: .* waits: pid $peer3 (inspect_peer), about to remove its name, is alive\$"
+
+kill -KILL "$peer3"
+wait "$peer3" 2>/dev/null
+run show "$name"
+check "show does not name who was killed" says '^orphaned: .* queued; the next to open it starts afresh'
+check "nor does it tell of who waits" lines 0 waits
+
+# ---- What is orphaned goes
+
 run gc --dry-run
 check "--dry-run tells what would go" says "^$name: would be removed\$"
 check "and is no error" status_is 0
@@ -85,10 +137,6 @@ check "gc removes an orphan" says "^$name: removed\$"
 check "and is no error" status_is 0
 check "and it is gone" [ ! -e "$folder/$name" ]
 
-start_peer 2 "$prefix-durable" 8 durable
-ask 2 "many 3"
-exec 6>&-
-wait "$peer2"
 run gc --dry-run
 check "gc without a name keeps a durable channel" says "^$prefix-durable: kept: it is durable"
 run gc --dry-run "$prefix-durable"

@@ -15,6 +15,17 @@ run() {
     status=$?
 }
 
+# The same as another user, where that can be.
+nobody="setpriv --reuid 65534 --regid 65534 --clear-groups"
+# A list of words.
+# shellcheck disable=SC2086
+can_be_nobody() { [ "$(id -u)" -eq 0 ] && $nobody $inspect --version >/dev/null 2>&1; }
+# shellcheck disable=SC2086
+as_nobody() {
+    $limit $nobody $inspect "$@" >"$tmp/out" 2>"$tmp/err"
+    status=$?
+}
+
 says() { grep -q -e "$1" "$tmp/out"; }
 # Lines that match.
 lines() { [ "$(grep -c -e "$2" "$tmp/out")" -eq "$1" ]; }

@@ -172,14 +172,7 @@ check "and a seat that was taken over" says '^takeovers  *1 '
 
 # ---- Another user
 
-nobody="setpriv --reuid 65534 --regid 65534 --clear-groups"
-# A list of words.
-# shellcheck disable=SC2086
-if [ "$(id -u)" -eq 0 ] && $nobody $inspect --version >/dev/null 2>&1; then
-    as_nobody() {
-        $limit $nobody $inspect "$@" >"$tmp/out" 2>"$tmp/err"
-        status=$?
-    }
+if can_be_nobody; then
     as_nobody show "$prefix-unlucky"
     check "a channel of others is not to be read" ends 2 'this user may not read'
     as_nobody list

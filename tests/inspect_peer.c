@@ -13,10 +13,13 @@
  *      receive         one message, which is printed
  *      take N          so many
  *      closefrom       closes all descriptors but the first three, the library's too
+ *      hold PATH       the lock of who is about to remove that name, and does not remove it
  *      fork            a child that inherits both ends and does nothing, as long as this process lives
  */
-#include <mpsc.h>
+#include "layout.h"
 
+#include <fcntl.h>
+#include <mpsc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +89,13 @@ static mpsc_status have_a_child(void)
     return child < 0 ? MPSC_OS : MPSC_OK;
 }
 
+static mpsc_status hold(const char *path)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_start = LOCK_UNLINK, .l_len = 1};
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    return fcntl(fd, F_OFD_SETLK, &lock) == 0 ? MPSC_OK : MPSC_OS;
+}
+
 static mpsc_status obey(const char *word, const char *rest)
 {
     if (strcmp(word, "send") == 0)
@@ -104,6 +114,8 @@ static mpsc_status obey(const char *word, const char *rest)
         closefrom(STDERR_FILENO + 1);
         return MPSC_OK;
     }
+    if (strcmp(word, "hold") == 0)
+        return hold(rest);
     if (strcmp(word, "fork") == 0)
         return have_a_child();
     return MPSC_INVALID;

@@ -126,6 +126,7 @@ static void copy(struct channel *channel, const struct view *view)
     copy_endpoints(channel, view);
     channel->control_pid = view_control_pid(view);
     channel->changes = view_control_is_held(view);
+    channel->name_is_held = view_name_is_held(view);
     channel->looked = monotonic_now();
     if (channel->stats.processes > 0)
         channel->state = CHANNEL_OK;
@@ -188,6 +189,8 @@ void channel_compare(const struct channel *before, struct channel *after)
     after->sent_rate = per_second(before->stats.sent, after->stats.sent, after->observed);
     after->received_rate =
         per_second(before->stats.received, after->stats.received, after->observed);
+    /* For a moment it is held by whoever removes it. */
+    after->name_is_held = after->name_is_held && before->name_is_held;
 }
 
 bool channel_pause(uint64_t nanoseconds)

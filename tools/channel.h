@@ -35,6 +35,7 @@ struct channel {
     size_t endpoint_count;
     uint32_t control_pid; /* of who changes its tables now, as it sees itself; 0: nobody is seen */
     bool changes;       /* somebody does, though it may not be seen who: it may be about to join */
+    bool name_is_held;  /* somebody is about to remove the name; channel_compare: and was before */
     const char *broken; /* of CHANNEL_DAMAGED: what is wrong */
     mpsc_status status; /* of CHANNEL_TROUBLE */
     int error;          /* an errno, with MPSC_OS */

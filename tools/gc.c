@@ -10,14 +10,17 @@
  */
 #include "census.h"
 #include "findings.h"
+#include "verdict.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct collection {
     const struct arguments *arguments;
     struct findings findings;
     bool trouble;
+    char (*texts)[VERDICT_SIZE]; /* a reason for each finding, if it is not one of those below */
 };
 
 /* Why it stays; NULL: it need not. */
@@ -38,16 +41,24 @@ static const char *reason_to_stay(const struct channel *channel, bool by_name)
     return NULL;
 }
 
-static const char *remove_name(const struct view *view, const char *name)
+static const char *who_is_at_it(const struct channel *channel, char text[static VERDICT_SIZE])
 {
-    int error = segment_remove_name(&view->segment, name, false);
+    verdict_remover(channel, text);
+    return text;
+}
+
+static const char *remove_name(const struct view *view, const struct channel *channel,
+                               char text[static VERDICT_SIZE])
+{
+    int error = segment_remove_name(&view->segment, channel->name, false);
     if (error == 0)
         return NULL;
-    return error == -EAGAIN ? "another process is about to remove it" : strerror(-error);
+    return error == -EAGAIN ? who_is_at_it(channel, text) : strerror(-error);
 }
 
 /* The second look, and the removal. NULL: it is gone. */
-static const char *look_and_remove(const struct channel *seen, bool by_name)
+static const char *look_and_remove(const struct channel *seen, bool by_name,
+                                   char text[static VERDICT_SIZE])
 {
     struct place place;
     struct channel channel;
@@ -58,7 +69,7 @@ static const char *look_and_remove(const struct channel *seen, bool by_name)
     if (channel.inode == seen->inode && channel.device == seen->device)
         reason = reason_to_stay(&channel, by_name);
     if (!reason)
-        reason = remove_name(&view, channel.name);
+        reason = remove_name(&view, &channel, text);
     view_close(&view);
     channel_free(&channel);
     return reason;
@@ -75,11 +86,14 @@ static const char *result_of(const struct collection *collection, const struct c
 static void collect(struct collection *collection, const struct channel *channel)
 {
     const struct arguments *arguments = collection->arguments;
+    char *text = collection->texts[collection->findings.count];
     bool by_name = arguments->operands[0];
     const char *reason = reason_to_stay(channel, by_name);
     bool to_be_removed = !reason;
     if (to_be_removed && !arguments->dry_run)
-        reason = look_and_remove(channel, by_name);
+        reason = look_and_remove(channel, by_name, text);
+    else if (to_be_removed && channel->name_is_held)
+        reason = who_is_at_it(channel, text);
     /* It was asked for, or should have gone. */
     if (reason && (by_name || to_be_removed))
         collection->trouble = true;
@@ -93,12 +107,18 @@ int gc_command(const struct arguments *arguments)
     struct census census;
     if (!census_of(arguments->operands, &census))
         return TROUBLE;
-    struct collection collection = {arguments, findings_begin(census.count), census.trouble};
+    struct collection collection = {
+        arguments,
+        findings_begin(census.count),
+        census.trouble,
+        text_room(census.count, sizeof *collection.texts),
+    };
     for (size_t i = 0; i < census.count; i++)
         collect(&collection, &census.channels[i]);
     if (!findings_print(&collection.findings, arguments->json))
         collection.trouble = true;
     findings_free(&collection.findings);
+    free(collection.texts);
     census_caveat_of_names(&census); /* what has none cannot be removed */
     census_free(&census);
     return collection.trouble ? TROUBLE : FINE;

@@ -141,3 +141,51 @@ unsigned process_entries(const char *name, process_visit visit, void *context)
         closedir(all);
     return hidden;
 }
+
+/* ---- who has a lock: fcntl does not tell of one that belongs to a description */
+
+struct lock {
+    uint64_t device, inode, byte;
+    uint32_t pid; /* 0: not found as yet */
+    bool still;
+};
+
+/* "lock:", a number, the type, "ADVISORY", "WRITE", a pid, the file, and its first and last byte */
+static bool is_locked(uint32_t pid, unsigned descriptor, uint64_t byte)
+{
+    char path[PATH_SIZE], line[STAT_SIZE];
+    snprintf(path, sizeof path, "/proc/%" PRIu32 "/fdinfo/%u", pid, descriptor);
+    FILE *info = fopen(path, "re");
+    bool found = false;
+    while (info && !found && fgets(line, sizeof line, info)) {
+        uint64_t first, last;
+        found = sscanf(line, "lock: %*s %*s %*s WRITE %*s %*s %" SCNu64 " %" SCNu64, &first,
+                       &last) == 2 &&
+                first <= byte && byte <= last;
+    }
+    if (info)
+        fclose(info);
+    return found;
+}
+
+static void look_for_lock(const char *path, uint64_t device, uint64_t inode, void *context)
+{
+    struct lock *lock = context;
+    struct process_info info;
+    uint32_t pid;
+    unsigned descriptor;
+    if (lock->still || device != lock->device || inode != lock->inode ||
+        sscanf(path, "/proc/%" SCNu32 "/fd/%u", &pid, &descriptor) != 2 ||
+        !is_locked(pid, descriptor, lock->byte))
+        return;
+    process_look(pid, device, inode, &info);
+    lock->still = process_stands_still(&info);
+    lock->pid = pid;
+}
+
+uint32_t process_with_lock(uint64_t device, uint64_t inode, uint64_t byte, unsigned *hidden)
+{
+    struct lock lock = {.device = device, .inode = inode, .byte = byte};
+    *hidden = process_entries("fd", look_for_lock, &lock);
+    return lock.pid;
+}

@@ -37,4 +37,8 @@ bool process_stands_still(const struct process_info *info);
 typedef void (*process_visit)(const char *path, uint64_t device, uint64_t inode, void *context);
 unsigned process_entries(const char *folder, process_visit visit, void *context);
 
+/* Who has that byte of a file in /dev/shm locked, as it is numbered here; 0: nobody is seen. `*hidden`: as
+ * process_entries returns. Of several that share the lock, one that stands still. */
+uint32_t process_with_lock(uint64_t device, uint64_t inode, uint64_t byte, unsigned *hidden);
+
 #endif

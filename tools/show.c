@@ -217,22 +217,34 @@ static void add_holdup(struct endpoints *all, struct table *table,
     add_waiting(table, channel);
 }
 
+/* One who has something that is no endpoint's. */
+static void add_stopped(struct endpoints *all, struct table *table, uint32_t pid, const char *what,
+                        const char *waiting)
+{
+    struct view_endpoint holder = {.pid = pid, .alive = true};
+    if (!pid || !stands_still(all, pid))
+        return;
+    table_cell(table, "%" PRIu32, pid);
+    add_process(all, table, &holder);
+    table_cell(table, "%s", what);
+    table_cell(table, "%s", waiting);
+}
+
 /* What others wait for, as far as that is not for who is just slow. */
 static void print_holdups(struct endpoints *all, FILE *out)
 {
     const struct channel *channel = all->channel;
+    unsigned hidden;
     struct table table = {.columns = holdup_columns,
                           .width = sizeof holdup_columns / sizeof holdup_columns[0]};
     for (size_t i = 0; i < channel->endpoint_count; i++)
         if (channel->endpoints[i].alive)
             add_holdup(all, &table, &channel->endpoints[i]);
-    if (channel->control_pid && stands_still(all, channel->control_pid)) {
-        struct view_endpoint holder = {.pid = channel->control_pid, .alive = true};
-        table_cell(&table, "%" PRIu32, holder.pid);
-        add_process(all, &table, &holder);
-        table_cell(&table, "the tables: a change of who is there");
-        table_cell(&table, "%s", verdict_needs_the_tables(channel));
-    }
+    add_stopped(all, &table, channel->control_pid, "the tables: a change of who is there",
+                verdict_needs_the_tables(channel));
+    if (channel->name_is_held)
+        add_stopped(all, &table, verdict_remover_pid(channel, &hidden),
+                    "the name: about to remove it", verdict_needs_the_name(channel));
     if (table.used > 0) {
         putc('\n', out);
         table_print(&table, out);

@@ -61,6 +61,16 @@ const char *verdict_needs_the_tables(const struct channel *channel)
                                               : "who opens, clones, closes or forks";
 }
 
+const char *verdict_needs_the_name(const struct channel *channel)
+{
+    return channel->state == CHANNEL_ORPHANED ? "who opens or unlinks it" : "who unlinks it";
+}
+
+uint32_t verdict_remover_pid(const struct channel *channel, unsigned *hidden)
+{
+    return process_with_lock(channel->device, channel->inode, LOCK_UNLINK, hidden);
+}
+
 /* ---- who does nothing */
 
 struct somebody {
@@ -133,6 +143,38 @@ static void say_rate(struct words *words, double rate)
     char text[DURATION_SIZE];
     text_rate(rate, text);
     say(words, "%s messages/s", text);
+}
+
+/* "pid 7 (sleep), about to remove its name, is stopped". True: it stands still. */
+static bool say_remover(struct words *words, const struct channel *channel)
+{
+    struct process_info info;
+    unsigned hidden;
+    uint32_t pid = verdict_remover_pid(channel, &hidden);
+    if (!pid) {
+        say(words, "another process%s is about to remove its name",
+            hidden ? ", which this user may not look into," : "");
+        return false;
+    }
+    look_at(channel, pid, &info);
+    say_who(words, pid, &info);
+    say(words, ", about to remove its name, is %s", process_life(&info));
+    return process_stands_still(&info);
+}
+
+void verdict_remover(const struct channel *channel, char text[static VERDICT_SIZE])
+{
+    struct words words = {text, text + VERDICT_SIZE};
+    say_remover(&words, channel);
+}
+
+/* Beside whatever else is up with it. True: that is a stall. */
+static bool add_remover(struct words *words, const struct channel *channel)
+{
+    if (!channel->name_is_held)
+        return false;
+    say(words, "; %s waits: ", verdict_needs_the_name(channel));
+    return say_remover(words, channel);
 }
 
 /* ---- the cases, the worst first: each says true if it is the one, and whether that is a stall */
@@ -297,17 +339,24 @@ void verdict_reach(struct channel *channel, char text[static VERDICT_SIZE])
     case CHANNEL_OK:
     case CHANNEL_STALLED:
         judge(&at_hand);
+        if (add_remover(&at_hand.words, channel))
+            at_hand.stalled = true;
         channel->state = at_hand.stalled ? CHANNEL_STALLED : CHANNEL_OK;
         break;
     case CHANNEL_IDLE:
         say(&at_hand.words, "idle: no process has it open; %" PRIu64 " message%s", queued,
             queued == 1 ? " waits for the next receiver" : "s wait for the next receiver");
+        add_remover(&at_hand.words, channel);
         break;
     case CHANNEL_ORPHANED:
         say(&at_hand.words,
-            "orphaned: all its processes have died, with %" PRIu64 " message%s queued; the next to "
-            "open it starts afresh, and mpsc-inspect gc removes it",
-            queued, queued == 1 ? "" : "s");
+            "orphaned: all its processes have died, with %" PRIu64 " message%s queued", queued,
+            queued == 1 ? "" : "s");
+        if (channel->name_is_held)
+            add_remover(&at_hand.words, channel);
+        else
+            say(&at_hand.words,
+                "; the next to open it starts afresh, and mpsc-inspect gc removes it");
         break;
     case CHANNEL_DAMAGED:
         say(&at_hand.words, "damaged: %s", channel->broken);

@@ -22,6 +22,13 @@ const char *verdict_blocked_on(const struct channel *channel, const struct view_
 /* Who waits when somebody is in the midst of changing the tables. */
 const char *verdict_needs_the_tables(const struct channel *channel);
 
+/* Who is about to remove its name, and what it does, as a sentence. */
+void verdict_remover(const struct channel *channel, char text[static VERDICT_SIZE]);
+/* Its pid; 0: it is not seen. `*hidden`: processes that this user may not look into. */
+uint32_t verdict_remover_pid(const struct channel *channel, unsigned *hidden);
+/* Who waits for that one. */
+const char *verdict_needs_the_name(const struct channel *channel);
+
 /* Living endpoints of that kind that sleep in a call. */
 unsigned verdict_sleepers(const struct channel *channel, enum owner_kind kind);
 
