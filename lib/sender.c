@@ -19,12 +19,12 @@ static void reset(struct handle *handle)
 
 struct handle *sender_new(void)
 {
-    mpsc_sender *tx = calloc(1, sizeof *tx);
-    if (!tx)
+    struct handle *handle = calloc(1, sizeof(mpsc_sender)); /* its first member */
+    if (!handle)
         return NULL;
-    tx->handle.kind = OWNER_SENDER;
-    tx->handle.reset = reset;
-    return &tx->handle;
+    handle->kind = OWNER_SENDER;
+    handle->reset = reset;
+    return handle;
 }
 
 mpsc_status mpsc_sender_clone(const mpsc_sender *tx, mpsc_sender **clone)
