@@ -285,6 +285,9 @@ static void sender_is_woken_by_release_and_by_close(enum mode mode)
 
 /* ------------------------------------------------------------------ news of a death */
 
+/* Where nothing tells of a death, one finds out by looking: the latest that is promised. */
+_Static_assert(WAIT_BOUND <= 100 * MILLISECONDS, "a look each 100 ms");
+
 /* So that a death wakes it at once, and it need not come to look. */
 static void every_sleeper_watches_for_deaths(enum mode mode)
 {
