@@ -4,25 +4,15 @@
 #include "attachment.h"
 #include "members.h"
 #include "polling.h"
-#include "steps.h"
 
 #include <fcntl.h>
 #include <signal.h>
-
-struct victim {
-    struct steps steps;
-    atomic_int ready, step;
-    const char *name;
-    mpsc_sender *tx;
-    mpsc_receiver *rx;
-    int value;
-};
 
 /* ------------------------------------------------------------------ killed */
 
 static int only_waits(void *argument)
 {
-    struct victim *victim = argument;
+    struct partner *victim = argument;
     mpsc_receiver_close(victim->rx);
     atomic_store(&victim->ready, 1);
     pause();
@@ -31,7 +21,7 @@ static int only_waits(void *argument)
 
 static void a_killed_sender_is_readable(enum mode mode)
 {
-    struct victim *victim = shared_memory(sizeof *victim);
+    struct partner *victim = shared_memory(sizeof *victim);
     struct ends e = ends_open(sizeof(int), 4);
     int fd = rx_fd(e.rx), value;
     (void)mode;
@@ -49,7 +39,7 @@ static void a_killed_sender_is_readable(enum mode mode)
 /* Before there was a descriptor that could hear of it, and after one has looked. */
 static void a_sender_killed_before_one_polls_is_readable(enum mode mode)
 {
-    struct victim *victim = shared_memory(sizeof *victim);
+    struct partner *victim = shared_memory(sizeof *victim);
     struct ends e = ends_open(sizeof(int), 4);
     int value;
     (void)mode;
@@ -82,7 +72,7 @@ static mpsc_status select_int(mpsc_receiver *rx, int fd, int *value)
 
 static int sends_in_steps(void *argument)
 {
-    struct victim *victim = argument;
+    struct partner *victim = argument;
     mpsc_receiver_close(victim->rx);
     steps_begin(&victim->steps);
     mpsc_status status = mpsc_send(victim->tx, &victim->value, sizeof victim->value);
@@ -91,7 +81,7 @@ static int sends_in_steps(void *argument)
 }
 
 /* A child that has gone so far in a send to one who listens; false: it was through before. */
-static bool victim_go(struct victim *victim, unsigned long instructions, worker *w)
+static bool victim_go(struct partner *victim, unsigned long instructions, worker *w)
 {
     bool inside = true;
     int value;
@@ -107,11 +97,11 @@ static bool victim_go(struct victim *victim, unsigned long instructions, worker 
 static bool killed_after(unsigned long instructions, bool by_fd)
 {
     mpsc_status (*wait_int)(mpsc_receiver *, int, int *) = by_fd ? poll_int : select_int;
-    struct victim *victim = shared_memory(sizeof *victim);
+    struct partner *victim = shared_memory(sizeof *victim);
     struct ends e = ends_open(sizeof(int), 4);
     int value = -1, fd = by_fd ? rx_fd(e.rx) : -1;
     worker w;
-    *victim = (struct victim){.tx = e.tx, .rx = e.rx, .value = 7};
+    *victim = (struct partner){.tx = e.tx, .rx = e.rx, .value = 7};
     bool inside = victim_go(victim, instructions, &w);
     mpsc_sender_close(e.tx);
     steps_kill(w);
@@ -172,11 +162,11 @@ static void poll_until(mpsc_receiver *rx, int fd, int last)
  * while, and would hide a loss. */
 static bool stopped_after(unsigned long instructions)
 {
-    struct victim *victim = shared_memory(sizeof *victim);
+    struct partner *victim = shared_memory(sizeof *victim);
     struct ends e = ends_open(sizeof(int), 4);
     int fd = rx_fd(e.rx), value = -1;
     worker w;
-    *victim = (struct victim){.tx = e.tx, .rx = e.rx, .value = 1};
+    *victim = (struct partner){.tx = e.tx, .rx = e.rx, .value = 1};
     bool inside = victim_go(victim, instructions, &w);
     send_int(e.tx, 2);
     wait_readable(fd);
@@ -209,7 +199,7 @@ static void stopped_at_any_instruction_it_hides_nobody(enum mode mode)
 
 static int receives_in_steps(void *argument)
 {
-    struct victim *victim = argument;
+    struct partner *victim = argument;
     int value = -1, fd = rx_fd(victim->rx);
     assert_status(try_int(victim->rx, &value), MPSC_EMPTY); /* it has the seat, and the ring */
     steps_begin(&victim->steps);
@@ -225,7 +215,7 @@ static int receives_in_steps(void *argument)
  * them, and for what is left the descriptor is readable. */
 static bool comes_after(unsigned long instructions)
 {
-    struct victim *victim = shared_memory(sizeof *victim);
+    struct partner *victim = shared_memory(sizeof *victim);
     const char *name = channel_name();
     mpsc_sender *tx = open_tx(name, sizeof(int), 4);
     bool inside = true;
@@ -298,7 +288,7 @@ static void a_slow_death_that_began_before_is_too(void)
  * opened by. */
 static int opens_and_sends(void *argument)
 {
-    struct victim *victim = argument;
+    struct partner *victim = argument;
     mpsc_sender *tx = open_tx((const char *)victim->name, sizeof(int), 16);
     mpsc_sender *more = clone_of(tx);
     atomic_store(&victim->ready, 1);
@@ -314,7 +304,7 @@ static int opens_and_sends(void *argument)
 static void a_name_that_goes_takes_nothing_along(enum mode mode)
 {
     for (int created = 0; created < 2; created++) {
-        struct victim *victim = shared_memory(sizeof *victim);
+        struct partner *victim = shared_memory(sizeof *victim);
         const char *name = channel_name();
         mpsc_receiver *rx = NULL;
         int value;
@@ -342,7 +332,7 @@ static void a_name_that_goes_takes_nothing_along(enum mode mode)
 
 static int creates_a_durable_one(void *argument)
 {
-    struct victim *victim = argument;
+    struct partner *victim = argument;
     mpsc_options options = options_of(sizeof(int), 16);
     mpsc_sender *tx;
     options.durable = 1;
@@ -354,7 +344,7 @@ static int creates_a_durable_one(void *argument)
 /* From then on the scoped rules hold, and all senders have left. */
 static void a_durable_name_that_goes_is_readable(enum mode mode)
 {
-    struct victim *victim = shared_memory(sizeof *victim);
+    struct partner *victim = shared_memory(sizeof *victim);
     mpsc_receiver *rx;
     int value;
     (void)mode;
@@ -371,7 +361,7 @@ static void a_durable_name_that_goes_is_readable(enum mode mode)
 /* Its creator has gone as well, which is one of those ways. */
 static void a_creator_that_goes_takes_nothing_along(enum mode mode)
 {
-    struct victim *victim = shared_memory(sizeof *victim);
+    struct partner *victim = shared_memory(sizeof *victim);
     const char *name = channel_name();
     int value;
     (void)mode;

@@ -3,9 +3,20 @@
 #ifndef POLLING_H
 #define POLLING_H
 
+#include "steps.h"
 #include "together.h"
 
 #include <poll.h>
+
+/* What a test and its child both have, in memory that they share. */
+struct partner {
+    struct steps steps;
+    atomic_int ready, step;
+    const char *name;
+    mpsc_sender *tx;
+    mpsc_receiver *rx;
+    int value;
+};
 
 static inline int rx_fd(mpsc_receiver *rx)
 {

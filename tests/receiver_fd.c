@@ -2,7 +2,6 @@
 /* mpsc_receiver_fd: readable while there is something to receive, a message or a disconnect, and a loop that
  * polls it misses nothing; it goes with the seat. (Deaths, and names that go: poller_is_told.c.) */
 #include "polling.h"
-#include "steps.h"
 
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -258,15 +257,6 @@ static void a_disconnect_ends_when_somebody_comes(void)
     mpsc_receiver_close(rx);
 }
 
-/* What a test and its child both have, in memory that they share. */
-struct partner {
-    struct steps steps;
-    atomic_int ready, step;
-    mpsc_sender *tx;
-    mpsc_receiver *rx;
-    int count;
-};
-
 /* ------------------------------------------------------------------ what it costs a sender */
 
 static int sends_between_stops(void *argument)
@@ -275,7 +265,7 @@ static int sends_between_stops(void *argument)
     mpsc_receiver_close(partner->rx);
     send_int(partner->tx, 0);
     steps_begin(&partner->steps);
-    for (int i = 0; i < partner->count; i++)
+    for (int i = 0; i < partner->value; i++)
         send_int(partner->tx, i);
     steps_end(&partner->steps, 0);
     return 0;
@@ -288,7 +278,7 @@ static unsigned long calls_of(int sends)
     struct ends e = ends_open(sizeof(int), 1000);
     int fd = rx_fd(e.rx), status;
     unsigned long stops = 0;
-    *partner = (struct partner){.tx = e.tx, .rx = e.rx, .count = sends};
+    *partner = (struct partner){.tx = e.tx, .rx = e.rx, .value = sends};
     worker w = steps_start(&partner->steps, sends_between_stops, partner);
     assert_true(readable(fd)); /* by its first message, and so it stays */
     while (!atomic_load(&partner->steps.done)) {

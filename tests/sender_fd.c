@@ -52,14 +52,6 @@ static void readable_while_there_is_room(void)
     mpsc_sender_close(e.tx);
 }
 
-/* What a test and its worker both have. */
-struct partner {
-    atomic_int ready, step;
-    mpsc_sender *tx;
-    mpsc_receiver *rx;
-    int value;
-};
-
 static int takes_all_by_and_by(void *argument)
 {
     struct partner *partner = argument;

@@ -352,11 +352,10 @@ void verdict_reach(struct channel *channel, char text[static VERDICT_SIZE])
         say(&at_hand.words,
             "orphaned: all its processes have died, with %" PRIu64 " message%s queued", queued,
             queued == 1 ? "" : "s");
-        if (channel->name_is_held)
-            add_remover(&at_hand.words, channel);
-        else
+        if (!channel->name_is_held)
             say(&at_hand.words,
                 "; the next to open it starts afresh, and mpsc-inspect gc removes it");
+        add_remover(&at_hand.words, channel);
         break;
     case CHANNEL_DAMAGED:
         say(&at_hand.words, "damaged: %s", channel->broken);
